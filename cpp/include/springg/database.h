@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Database: a directory of indexes, or memory alone.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "springg/index.h"
+#include "springg/options.h"
+#include "springg/status.h"
+
+namespace springg {
+
+// Opening the same directory again in one process with equal options gives another handle on the
+// same database; it closes when its last handle closes. Any thread.
+class Database {
+ public:
+  virtual ~Database() = default;
+
+  // `path` ":memory:" keeps everything in memory. Creates the directory. kFailedPrecondition when
+  // another process holds it (names its pid), or when it is open here with other options;
+  // kCorruption (file and offset), kUnsupported (written by a newer release), kIoError.
+  // What is on disk is what the last flush() or close() published.
+  static Result<std::shared_ptr<Database>> open(const std::string& path,
+                                                const DatabaseOptions& options);
+
+  virtual std::string path() const = 0;
+  // kAlreadyExists unless `exist_ok` and the settings are equal.
+  virtual Result<std::shared_ptr<Index>> create_index(const std::string& name,
+                                                      const IndexOptions& options,
+                                                      bool exist_ok) = 0;
+  // kNotFound names near spellings.
+  virtual Result<std::shared_ptr<Index>> index(const std::string& name) const = 0;
+  virtual Result<std::vector<std::string>> index_names() const = 0;  // sorted
+  // Calls on handles of a dropped index return kFailedPrecondition.
+  virtual Status drop_index(const std::string& name) = 0;
+  virtual Status rename_index(const std::string& from, const std::string& to) = 0;
+  // Everything acknowledged before the call is in segments, and the manifest that names them is
+  // durable. Atomic: on an error the old state is intact on disk and in memory.
+  virtual Status flush() = 0;
+  // Bytes by component: "vectors", "graphs", "ids", "metadata", "other", "total".
+  virtual Result<std::map<std::string, std::uint64_t>> memory_usage() const = 0;
+  // Generation of the manifest, last sequence, counts.
+  virtual Result<std::map<std::string, std::uint64_t>> stats() const = 0;
+  // Flushes, then lets go of files, threads and memory. Idempotent. Calls that are running finish
+  // first; later ones return kFailedPrecondition.
+  virtual Status close() = 0;
+  virtual bool closed() const = 0;
+};
+
+}  // namespace springg

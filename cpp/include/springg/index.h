@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Index: a named set of vectors with one dimension and one metric. Every call is atomic: all rows
+// of it or none. Any method may be called from any thread; readers never wait for writers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "springg/options.h"
+#include "springg/status.h"
+#include "springg/types.h"
+
+namespace springg {
+
+// Told of long work, on the thread that made the call and no other, at most every few
+// milliseconds and at least every 100 ms. Returning false asks the call to stop: it then leaves
+// the index as it was and returns kFailedPrecondition ("stopped by the caller").
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  virtual bool update(std::uint64_t done, std::uint64_t total) = 0;
+};
+
+// Hits of one or many queries. Query i has counts[i] hits; their ids, metadata and vectors lie one
+// after another in query order; distances and scores are n x k with NaN after the last hit.
+struct SearchResult {
+  std::size_t queries = 0;
+  std::size_t k = 0;                    // columns of distances and scores
+  std::vector<std::uint32_t> counts;    // queries
+  std::vector<float> distances;         // queries x k, lower is better
+  std::vector<float> scores;            // queries x k, higher is better
+  IdColumn ids;                         // sum(counts)
+  std::optional<MetadataColumn> metadata;  // sum(counts), when included
+  std::vector<float> vectors;           // sum(counts) x dimensions, when included
+  std::uint64_t distances_computed = 0; // over all queries, scans included
+};
+
+// Records in the order asked for. `found[i]` says whether id i exists; columns have one entry for
+// each found id, in order.
+struct RecordBatch {
+  std::vector<std::uint8_t> found;
+  IdColumn ids;
+  std::optional<MetadataColumn> metadata;
+  std::vector<float> vectors;  // found x dimensions, float32 whatever the index's dtype
+};
+
+// A zero-copy block of rows: `data` stays valid as long as `owner` lives, whatever happens to the
+// index or the database.
+struct VectorBlock {
+  const void* data = nullptr;  // rows x dimensions of `dtype`, tightly packed
+  std::size_t rows = 0;
+  std::size_t dimensions = 0;
+  ScalarType dtype = ScalarType::kFloat32;
+  std::shared_ptr<const void> owner;
+};
+
+// A pinned state of an index. Live rows have positions 0..rows()-1 in insertion order. Immutable;
+// any thread. Holding one keeps the files and memory of its rows.
+class IndexView {
+ public:
+  virtual ~IndexView() = default;
+  virtual std::size_t rows() const = 0;
+  // Ids of positions [begin, end). O(end - begin) plus O(parts).
+  virtual IdColumn ids(std::size_t begin, std::size_t end) const = 0;
+  // Every record of [begin, end); found is all ones.
+  virtual RecordBatch records(std::size_t begin, std::size_t end, Include include) const = 0;
+  // The rows as one block when they are one segment without deleted rows; else none.
+  virtual std::optional<VectorBlock> vector_block() const = 0;
+  // Copies every live vector, in the index's dtype, to `out` (rows() x dimensions, packed).
+  virtual void copy_vectors(void* out) const = 0;
+};
+
+struct IndexStats {
+  std::uint64_t rows = 0;           // live
+  std::uint64_t deleted_rows = 0;   // still held until compaction
+  std::uint64_t segments = 0;
+  std::uint64_t memtable_rows = 0;  // live and deleted rows not yet in a segment
+  std::uint64_t unindexed_rows = 0; // rows that no graph covers yet (scanned exactly)
+  std::uint64_t last_sequence = 0;
+  // Bytes held for this index, in memory or mapped.
+  std::uint64_t vector_bytes = 0;
+  std::uint64_t graph_bytes = 0;
+  std::uint64_t id_bytes = 0;
+  std::uint64_t metadata_bytes = 0;
+  std::uint64_t other_bytes = 0;    // norms, sequences, tombstones, tables
+  // First error of background work since the last call that reported it; empty when none.
+  std::string background_error;
+};
+
+class Index {
+ public:
+  virtual ~Index() = default;
+
+  virtual std::string name() const = 0;
+  virtual const IndexOptions& options() const = 0;
+  virtual Result<std::size_t> rows() const = 0;
+  virtual Result<bool> contains(const IdView& id) const = 0;
+
+  // Stores new rows. kAlreadyExists names the first id that exists or comes twice in the call;
+  // kDimensionMismatch; kInvalidArgument names the row that is not finite, an id that is empty or
+  // too long, or metadata that is no JSON object or over a limit. `metadata` may be null; else one
+  // entry a row. One copy of the vectors is made, and validated. Returns the rows added.
+  // A call of more than kMemtableRowsMax rows builds a segment, graph included, before it returns.
+  virtual Result<std::size_t> add(const IdColumn& ids, const MatrixView& vectors,
+                                  const MetadataColumn* metadata, Progress* progress) = 0;
+  // Inserts or replaces whole rows (no metadata given: none afterwards); the last of equal ids in
+  // one call wins. Returns the number of distinct ids stored.
+  virtual Result<std::size_t> upsert(const IdColumn& ids, const MatrixView& vectors,
+                                     const MetadataColumn* metadata, Progress* progress) = 0;
+  // Replaces what is given of existing rows; null leaves it. kNotFound names the first unknown id.
+  // A new vector makes the row count as inserted now; metadata alone keeps the row where it is.
+  virtual Result<std::size_t> update(const IdColumn& ids, const MatrixView* vectors,
+                                     const MetadataColumn* metadata) = 0;
+  // Returns how many existed; unknown and repeated ids are passed over.
+  virtual Result<std::size_t> remove(const IdColumn& ids) = 0;
+  virtual Status clear() = 0;
+
+  virtual Result<RecordBatch> get(const IdColumn& ids, Include include) const = 0;
+  // Nearest rows of each query. `progress` (may be null) is only for stopping a long batch.
+  virtual Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,
+                                      Progress* progress) const = 0;
+  virtual Result<std::shared_ptr<const IndexView>> view() const = 0;
+
+  // Memtable and segments become one segment without deleted rows, its graph built anew. Searches
+  // and writes go on meanwhile; rows written meanwhile stay outside.
+  virtual Status optimize(Progress* progress) = 0;
+  // Waits until a graph covers every row that was acknowledged before the call.
+  virtual Status wait_indexed() = 0;
+  virtual Result<IndexStats> stats() const = 0;
+};
+
+}  // namespace springg

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The seam to the operating system's files: everything springg reads or writes goes through a
+// FileSystem, so that tests can run in memory, lose unsynced bytes and fail the n-th call. Only
+// folder `io` calls the system's file functions. Any thread; one File is used by one thread at a
+// time unless said otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "springg/status.h"
+
+namespace springg::io {
+
+// A file being written. Destroying it closes it without syncing.
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;
+  // Appends all bytes or returns an error; after an error the file's content is undefined.
+  virtual Status append(std::span<const std::byte> bytes) = 0;
+  // Overwrites bytes that were appended before.
+  virtual Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  // Data and size are on the disk when this returns ok. After an error: never retried.
+  virtual Status sync() = 0;
+  virtual Status close() = 0;
+};
+
+// A whole file read-only in memory (mapped where the system can). Stays valid after the file is
+// renamed or removed and after the FileSystem is gone.
+class MappedFile {
+ public:
+  virtual ~MappedFile() = default;
+  virtual std::span<const std::byte> bytes() const noexcept = 0;
+};
+
+// Held until destroyed; the system releases it when the process dies.
+class DirectoryLock {
+ public:
+  virtual ~DirectoryLock() = default;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  virtual Status create_directories(const std::string& path) = 0;
+  // New file; kAlreadyExists when the name is taken. `size_hint` > 0 reserves that space first, so
+  // that a full disk is known before anything is written (kResourceExhausted).
+  virtual Result<std::unique_ptr<WritableFile>> create(const std::string& path,
+                                                       std::uint64_t size_hint) = 0;
+  // kNotFound. Refuses symbolic links and what is no regular file.
+  virtual Result<std::shared_ptr<const MappedFile>> map(const std::string& path) = 0;
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  virtual Status remove(const std::string& path) = 0;
+  virtual Result<bool> exists(const std::string& path) = 0;
+  // Names (not paths) of the regular files in a directory, sorted.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  // Renames, creations and removals in the directory are on the disk when this returns ok.
+  virtual Status sync_directory(const std::string& path) = 0;
+  // One holder among all processes (POSIX record lock on directory/LOCK, whose text is the pid) and
+  // in this one. kFailedPrecondition names the holder's process id (detail "pid").
+  virtual Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) = 0;
+};
+
+// The operating system's. One instance, never destroyed.
+FileSystem& posix_file_system();
+// An empty one in memory; what it holds dies with it.
+std::unique_ptr<FileSystem> make_memory_file_system();
+
+// Replaces `path` as a whole or not at all: writes `path`.tmp, syncs, renames, syncs the directory.
+Status write_file_atomically(FileSystem& files, const std::string& directory,
+                             const std::string& name, std::span<const std::byte> bytes);
+
+}  // namespace springg::io

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The distance kernels of one instruction set, as function pointers.
+//
+// One arithmetic for all shapes. Whatever function a pair (query, row) goes through, its result has
+// the same bits for one instruction set: one vector accumulator a pair, elements in order, the
+// accumulator added to a second one every kBlockElements (so that rounding grows with
+// d/kBlockElements + kBlockElements, not with d), one fixed tree for the lanes, the tail masked or
+// zero-filled. Exact search therefore gives equal answers for single queries, batches and any
+// number of threads without a second pass.
+//
+// Preconditions: dims >= 1, no alignment, rows may repeat, out does not overlap. All noexcept, no
+// allocation. Overflow gives infinity; NaN never comes out of finite input (a dot product whose
+// partial sums are +inf and -inf is computed again in float64).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "springg/types.h"
+
+namespace springg::kernels {
+
+enum class Measure : std::uint8_t {
+  kDot,        // sum q*x
+  kSquaredL2,  // sum (q-x)^2
+  kManhattan,  // sum |q-x|
+  kHamming,    // differing bits; query and rows are packed bits, dims counts bytes
+};
+inline constexpr std::size_t kMeasures = 4;
+
+// Row type `T` is float (kFloat32) or IEEE half in uint16_t (kFloat16); the query is float32 always
+// (packed bytes for kHamming).
+struct DistanceFunctions {
+  // out[i] = measure(query, rows[i]) for i < count. Prefetches ahead: rows are expected in memory,
+  // not in cache, and in no order.
+  void (*gather)(const void* query, const std::byte* const* rows, std::size_t count,
+                 std::size_t dims, float* out) noexcept = nullptr;
+  // out[i] = measure(query, base + i * stride_bytes) for i < count. Rows lie one after another.
+  void (*scan)(const void* query, const std::byte* base, std::size_t stride_bytes,
+               std::size_t count, std::size_t dims, float* out) noexcept = nullptr;
+  // out[q * out_stride + i] = measure(queries + q * query_stride, base + i * stride_bytes): a block
+  // of queries against a block of rows, tiled in registers so that a row is read from memory once.
+  // query_stride in floats (bytes for kHamming).
+  void (*tile)(const void* queries, std::size_t query_stride, std::size_t query_count,
+               const std::byte* base, std::size_t stride_bytes, std::size_t count,
+               std::size_t dims, float* out, std::size_t out_stride) noexcept = nullptr;
+};
+
+struct DistanceTable {
+  const char* isa = "";
+  DistanceFunctions float32[kMeasures];  // by Measure; kHamming empty
+  DistanceFunctions float16[kMeasures];
+  DistanceFunctions bits;                // kHamming
+  // Conversions, count elements. to_half rounds to nearest even; overflow becomes infinity.
+  void (*half_to_float)(const std::uint16_t* in, std::size_t count, float* out) noexcept = nullptr;
+  void (*float_to_half)(const float* in, std::size_t count, std::uint16_t* out) noexcept = nullptr;
+  // Sum of squares in float64, so that 1e-30 and 1e38 have norms.
+  double (*squared_norm)(const float* x, std::size_t dims) noexcept = nullptr;
+  // Index of the first element that is NaN or infinite, or count.
+  std::size_t (*find_not_finite)(const float* x, std::size_t count) noexcept = nullptr;
+};
+
+// The elements after which a pair's accumulator is folded into its second one. Part of the answer's
+// bits; the same for all instruction sets.
+inline constexpr std::size_t kBlockElements = 256;
+
+}  // namespace springg::kernels
