@@ -12,19 +12,11 @@
 #include <vector>
 
 #include "springg/options.h"
+#include "springg/progress.h"
 #include "springg/status.h"
 #include "springg/types.h"
 
 namespace springg {
-
-// Told of long work, on the thread that made the call and no other, at most every few
-// milliseconds and at least every 100 ms. Returning false asks the call to stop: it then leaves
-// the index as it was and returns kFailedPrecondition ("stopped by the caller").
-class Progress {
- public:
-  virtual ~Progress() = default;
-  virtual bool update(std::uint64_t done, std::uint64_t total) = 0;
-};
 
 // Hits of one or many queries. Query i has counts[i] hits; their ids, metadata and vectors lie one
 // after another in query order; distances and scores are n x k with NaN after the last hit.

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// HNSW graphs (Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using
+// Hierarchical Navigable Small World graphs", 2018): growing in memory, and sealed in a segment.
+//
+// Layer 0 is a table of fixed-width rows of 2M row numbers, 64-byte aligned, nearest first, ended
+// by kNoRow, without counts. Rows with a level (1 in M) are numbered again in a compact upper part
+// whose links are those numbers. Vectors lie elsewhere (Space).
+//
+// Growing: batch-synchronous (docs/adr): rows are inserted in batches that are at most a small part
+// of the graph; each batch searches the frozen graph in parallel, then forward links are written,
+// then reverse links are grouped by target and each target is pruned once. Levels come from
+// hash(seed, row). So equal rows and seed give an equal graph for any number of threads, if
+// extend() is called once; the graph grown in steps depends on the steps alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ann/space.h"
+#include "ann/top_k.h"
+#include "base/executor.h"
+#include "base/row_bits.h"
+#include "springg/progress.h"
+#include "springg/status.h"
+
+namespace springg::ann {
+
+inline constexpr std::uint32_t kNoRow = 0xffff'ffffU;
+
+struct GraphOptions {
+  std::uint32_t m = 16;
+  std::uint32_t ef_construction = 200;
+  std::uint64_t seed = 0;
+};
+
+// One approximate search.
+struct GraphQuery {
+  std::size_t k = 10;
+  std::size_t ef = 64;        // at least k
+  base::RowBits deleted;      // walked through, never returned, and not counted in ef
+  std::uint32_t row_limit = kNoRow;  // rows at or above are not looked at
+};
+struct GraphAnswer {
+  std::vector<Neighbor> neighbors;  // nearest first, at most k
+  std::uint64_t distances_computed = 0;
+};
+
+// A graph that rows are added to while others search it. One thread extends at a time; any number
+// search. Links are relaxed atomics; a searcher only looks at rows below the covered() that it
+// read first, whose vectors therefore happened before.
+class GrowingGraph {
+ public:
+  // Memory is taken as rows come; `rows_max` only bounds tables of chunk pointers.
+  static Result<std::unique_ptr<GrowingGraph>> create(const GraphOptions& options,
+                                                      std::uint32_t rows_max);
+  virtual ~GrowingGraph() = default;
+
+  // Rows [0, covered()) are in the graph. Acquire.
+  virtual std::uint32_t covered() const noexcept = 0;
+  // Inserts rows [covered(), end); space must hold them. covered() advances batch by batch. When
+  // `final_repair` is set, rows that cannot be reached from the entry are linked in afterwards.
+  // kFailedPrecondition when progress says stop (the graph is then whole up to covered()),
+  // kResourceExhausted without memory.
+  virtual Status extend(const Space& space, std::uint32_t end, base::Executor& executor,
+                        Progress* progress, bool final_repair) = 0;
+  virtual GraphAnswer search(const Space& space, const Query& query,
+                             const GraphQuery& request) const = 0;
+  virtual std::size_t memory_bytes() const noexcept = 0;
+
+  // The sealed form, for a segment: covered() rows. No extend() may run meanwhile.
+  virtual std::size_t image_bytes() const noexcept = 0;
+  virtual void write_image(std::span<std::byte> image) const = 0;
+};
+
+// A sealed graph over bytes that someone else holds (8-byte aligned; a mapped segment).
+class SealedGraph {
+ public:
+  SealedGraph() = default;
+  // Checks every count and every link against `rows`. kCorruption with the offset in the image.
+  static Result<SealedGraph> open(std::span<const std::byte> image, std::uint32_t rows);
+
+  bool empty() const noexcept { return rows_ == 0; }
+  GraphAnswer search(const Space& space, const Query& query, const GraphQuery& request) const;
+
+ private:
+  friend struct SealedGraphAccess;
+  std::uint32_t rows_ = 0;
+  std::uint32_t m_ = 0;
+  std::uint32_t upper_count_ = 0;
+  std::uint32_t entry_ = kNoRow;        // number in the upper part, or a row when there is none
+  std::uint32_t layers_ = 0;            // layers above 0
+  const std::uint32_t* links_ = nullptr;        // rows_ x 2m
+  const std::uint32_t* upper_rows_ = nullptr;   // upper_count_: upper number -> row
+  std::vector<const std::uint32_t*> layer_links_;  // a layer: (rows with that level) x m
+};
+
+}  // namespace springg::ann

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// A segment: rows of one index that never change, with their graph. In memory it is a set of
+// sections; on disk one file of the same sections (docs/format.md), mapped when opened. Storage
+// knows bytes and records: the graph is an opaque, derived section.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/row_table.h"
+#include "base/uuid.h"
+#include "io/file_system.h"
+#include "springg/status.h"
+#include "springg/types.h"
+
+namespace springg::storage {
+
+struct SegmentSettings {
+  std::uint32_t dimensions = 0;
+  Metric metric = Metric::kCosine;
+  ScalarType dtype = ScalarType::kFloat32;
+
+  bool operator==(const SegmentSettings&) const = default;
+};
+
+// Immutable. Any thread. Vectors are tightly packed, in row order; ids and metadata likewise.
+class Segment {
+ public:
+  virtual ~Segment() = default;
+
+  virtual const base::Uuid& uuid() const noexcept = 0;
+  virtual const SegmentSettings& settings() const noexcept = 0;
+  virtual std::uint32_t rows() const noexcept = 0;
+
+  virtual const base::RowTable& vectors() const noexcept = 0;
+  virtual const base::RowTable& inverse_norms() const noexcept = 0;  // cosine only
+  virtual std::span<const std::uint64_t> sequences() const noexcept = 0;  // ascending
+  virtual IdView id(std::uint32_t row) const noexcept = 0;
+  // The row with this id. O(1) expected, through the segment's own hash table.
+  virtual std::optional<std::uint32_t> find(const IdView& id) const noexcept = 0;
+  virtual bool has_metadata(std::uint32_t row) const noexcept = 0;
+  virtual std::string_view metadata(std::uint32_t row) const noexcept = 0;  // JSON text
+  // Empty when there is none, or when its checksum failed (it is derived: build it again).
+  virtual std::span<const std::byte> graph() const noexcept = 0;
+  virtual bool graph_damaged() const noexcept = 0;
+
+  struct Bytes {
+    std::uint64_t vectors = 0, graph = 0, ids = 0, metadata = 0, other = 0;
+  };
+  virtual Bytes bytes() const noexcept = 0;
+  virtual bool mapped() const noexcept = 0;  // from a file; else memory of its own
+
+  // Writes `<uuid>.segment` into the directory: temporary file, sync, rename. The caller syncs the
+  // directory. Returns the file's size. kResourceExhausted on a full disk, kIoError.
+  virtual Result<std::uint64_t> write(io::FileSystem& files,
+                                      const std::string& directory) const = 0;
+};
+
+std::string segment_file_name(const base::Uuid& uuid);
+
+// Maps and verifies `<uuid>.segment`: header, every block's checksum, every length, offset and
+// count. Damage: kCorruption naming file and offset (in a derived section: graph_damaged()).
+// `expected_bytes`: the size the manifest has.
+Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
+                                                    const std::string& directory,
+                                                    const base::Uuid& uuid,
+                                                    std::uint64_t expected_bytes);
+
+// Fills a segment in memory. Sizes are known when it is made, memory is taken once; then the
+// columns are filled in place and finish() makes them immutable. One thread, but columns may be
+// filled by many threads in disjoint ranges.
+class SegmentBuilder {
+ public:
+  virtual ~SegmentBuilder() = default;
+  static Result<std::unique_ptr<SegmentBuilder>> create(const SegmentSettings& settings,
+                                                        std::uint32_t rows);
+
+  virtual std::byte* vectors() noexcept = 0;       // rows x vector_bytes, zeroed
+  virtual float* inverse_norms() noexcept = 0;     // rows (cosine), else null
+  virtual std::uint64_t* sequences() noexcept = 0; // rows
+  virtual const base::RowTable& vector_table() const noexcept = 0;
+  virtual const base::RowTable& inverse_norm_table() const noexcept = 0;
+  // Exactly `rows` distinct ids / entries. Metadata texts are valid compact JSON objects.
+  virtual Status set_ids(const IdColumn& ids) = 0;
+  virtual Status set_metadata(const MetadataColumn& metadata) = 0;  // optional
+  // Room for the graph's image (64-byte aligned), filled by the caller. Optional.
+  virtual Result<std::span<std::byte>> allocate_graph(std::size_t bytes) = 0;
+  // Looks a row up before finish() (ids must be set).
+  virtual std::optional<std::uint32_t> find(const IdView& id) const noexcept = 0;
+  virtual Result<std::shared_ptr<const Segment>> finish() = 0;  // new random uuid; once
+};
+
+}  // namespace springg::storage
