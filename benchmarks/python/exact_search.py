@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Exact search: a batch of 1,000 queries against numpy, and equal bits for every way to ask.
+
+numpy's side is what a numpy user writes: one matrix product and argpartition, in blocks of 100
+queries so that the product fits in memory. BLAS and springg both get one thread.
+The bandwidth of a single exact query is measured in C++ (benchmarks/cpp/kernels_benchmark.cpp);
+here it is reported through Python as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+import numpy as np
+import springg
+from measure import dictionary, interleaved, report, spread, unit
+from threadpoolctl import threadpool_limits
+
+K = 10
+
+
+def main() -> None:
+    """Run and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--output", type=pathlib.Path)
+    arguments = parser.parse_args()
+    data = dictionary()
+    db = springg.open(":memory:")
+    index = db.create_index("words", data.base.shape[1], quantization="none")
+    index.add(np.arange(len(data.base)), data.base)
+    index.optimize()
+    unit_base = unit(data.base)
+    unit_queries = unit(data.queries)
+
+    def with_numpy() -> np.ndarray:
+        found = np.empty((len(unit_queries), K), np.int64)
+        for begin in range(0, len(unit_queries), 100):
+            block = unit_queries[begin : begin + 100]
+            scores = block @ unit_base.T
+            near = np.argpartition(-scores, K, axis=1)[:, :K]
+            order = np.argsort(-np.take_along_axis(scores, near, 1), axis=1)
+            found[begin : begin + 100] = np.take_along_axis(near, order, 1)
+        return found
+
+    def with_springg() -> springg.BatchHits:
+        return index.search(data.queries, K, exact=True, threads=1, include=())
+
+    with threadpool_limits(limits=1):
+        taken = interleaved(with_springg, with_numpy, arguments.pairs)
+        recalls = {
+            "springg": data.recall(data.cosine_distances(with_springg().keys.astype(np.int64)), K),
+            "numpy": data.recall(data.cosine_distances(with_numpy()), K),
+        }
+    batch = with_springg()
+    all_threads = index.search(data.queries, K, exact=True, include=())
+    singles = [index.search(q, K, exact=True, threads=1, include=()) for q in data.queries[:200]]
+    equal_bits = bool(
+        np.array_equal(batch.distances, all_threads.distances)
+        and np.array_equal(batch.keys, all_threads.keys)
+        and all(
+            np.array_equal(batch.distances[i], one.distances)
+            and list(batch.keys[i]) == list(one.ids)
+            for i, one in enumerate(singles)
+        )
+    )
+
+    def single() -> None:
+        for q in data.queries[:20]:
+            index.search(q, K, exact=True, threads=1, include=())
+
+    def sum_of_all() -> None:
+        for _ in range(20):
+            unit_base.sum()
+
+    single_taken = interleaved(single, sum_of_all, arguments.pairs)
+    report(
+        "exact_search",
+        {
+            "set": data.name,
+            "batch_ms_per_query": {
+                "springg": spread([a for a, _ in taken]),
+                "numpy": spread([b for _, b in taken]),
+            },
+            "ratio_of_time": spread([a / b for a, b in taken]),
+            "recall": recalls,
+            "equal_bits_batch_single_threads": equal_bits,
+            "single_query_gb_per_s": spread([20 * data.base.nbytes / a / 1e9 for a, _ in single_taken]),
+            "numpy_sum_gb_per_s": spread([20 * data.base.nbytes / b / 1e9 for _, b in single_taken]),
+        },
+        arguments.output,
+    )
+
+
+if __name__ == "__main__":
+    main()
