@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "io/atomic_file.h"
+
+#include <utility>
+
+namespace springg::io {
+
+Result<AtomicFile> AtomicFile::create(FileSystem& files, const std::string& path,
+                                      std::uint64_t size) {
+  const std::string temporary = path + kTemporarySuffix;
+  auto file = files.create(temporary, size);
+  if (!file.ok() && file.status().code() == ErrorCode::kAlreadyExists) {
+    SPRINGG_RETURN_IF_ERROR(files.remove(temporary));
+    file = files.create(temporary, size);
+  }
+  if (!file.ok()) return file.take_status();
+  return AtomicFile(files, path, std::move(file).value());
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_ == nullptr) return;
+  file_.reset();
+  // The error that led here is the one to report.
+  (void)files_->remove(path_ + kTemporarySuffix);
+}
+
+Status AtomicFile::commit() {
+  SPRINGG_RETURN_IF_ERROR(file_->sync());
+  SPRINGG_RETURN_IF_ERROR(file_->close());
+  SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+  file_.reset();
+  return {};
+}
+
+Status write_file_atomically(FileSystem& files, const std::string& directory,
+                             const std::string& name, std::span<const std::byte> bytes) {
+  SPRINGG_ASSIGN_OR_RETURN(auto file,
+                           AtomicFile::create(files, directory + "/" + name, bytes.size()));
+  SPRINGG_RETURN_IF_ERROR(file.append(bytes));
+  SPRINGG_RETURN_IF_ERROR(file.commit());
+  return files.sync_directory(directory);
+}
+
+}  // namespace springg::io

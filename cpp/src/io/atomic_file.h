@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// A file that appears under its name as a whole or not at all: `path`.tmp until commit().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "io/file_system.h"
+#include "springg/status.h"
+
+namespace springg::io {
+
+inline constexpr char kTemporarySuffix[] = ".tmp";
+
+class AtomicFile {
+ public:
+  // Takes the place of a temporary file that a crash left behind. `size`: bytes to reserve.
+  static Result<AtomicFile> create(FileSystem& files, const std::string& path, std::uint64_t size);
+  AtomicFile(AtomicFile&& other) noexcept = default;
+  AtomicFile& operator=(AtomicFile&& other) noexcept = delete;
+  ~AtomicFile();  // removes the temporary file unless commit() succeeded
+
+  Status append(std::span<const std::byte> bytes) { return file_->append(bytes); }
+  // Syncs, closes and renames, over an older file of that name. The caller syncs the directory.
+  Status commit();
+
+ private:
+  AtomicFile(FileSystem& files, std::string path, std::unique_ptr<WritableFile> file)
+      : files_(&files), path_(std::move(path)), file_(std::move(file)) {}
+
+  FileSystem* files_;
+  std::string path_;
+  std::unique_ptr<WritableFile> file_;  // null once committed or moved from
+};
+
+}  // namespace springg::io
