@@ -1,0 +1,22 @@
+# Where the extension is put: beside the package's sources, so that an editable install finds it, or
+# in a copy of the package made of links, so that each build tree has a whole package of its own
+# (PYTHONPATH=build/asan/python). A wheel's install step puts it where it belongs by itself.
+function(springg_python_package)
+  if(DEFINED SKBUILD)
+    return()
+  endif()
+  set(package ${PROJECT_SOURCE_DIR}/python/springg)
+  if(SPRINGG_INPLACE)
+    set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${package} PARENT_SCOPE)
+    return()
+  endif()
+  set(copy ${CMAKE_BINARY_DIR}/python/springg)
+  file(MAKE_DIRECTORY ${copy})
+  file(GLOB files CONFIGURE_DEPENDS ${package}/*)
+  list(FILTER files EXCLUDE REGEX "(__pycache__|\\.so)$")
+  foreach(file IN LISTS files)
+    cmake_path(GET file FILENAME name)
+    file(CREATE_LINK ${file} ${copy}/${name} SYMBOLIC)
+  endforeach()
+  set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${copy} PARENT_SCOPE)
+endfunction()
