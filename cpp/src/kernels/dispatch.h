@@ -15,6 +15,8 @@ namespace springg::kernels {
 // check_forced_isa() has the error, which Database::open and cpu_features() return.
 const DistanceTable& active_table() noexcept;
 Status check_forced_isa();
+// SPRINGG_FORCE_ISA as it was at first use; empty when unset.
+std::string_view forced_isa() noexcept;
 
 // Tables of every instruction set that runs here, slowest first. For tests.
 std::vector<const DistanceTable*> available_tables();

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/dispatch.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "kernels/isa_tables.h"
+
+namespace springg::kernels {
+namespace {
+
+constexpr const char* kForceVariable = "SPRINGG_FORCE_ISA";
+
+struct Choice {
+  std::vector<const DistanceTable*> available;
+  const DistanceTable* active;
+  std::string forced;
+  Status forced_status;
+};
+
+// __builtin_cpu_supports asks the operating system too whether it saves the wide registers.
+std::vector<const DistanceTable*> detect() {
+  std::vector<const DistanceTable*> tables;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  tables.push_back(&sse2_table());
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                        __builtin_cpu_supports("f16c");
+  if (has_avx2) tables.push_back(&avx2_table());
+  const bool has_avx512 =
+      has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512cd");
+  if (has_avx512) tables.push_back(&avx512_table());
+  if (has_avx512 && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512vpopcntdq")) {
+    tables.push_back(&avx512vnni_table());
+  }
+#elif defined(__aarch64__)
+  tables.push_back(&neon_table());
+#else
+#error "springg has kernels for x86-64 and aarch64"
+#endif
+  return tables;
+}
+
+std::string names(const std::vector<const DistanceTable*>& tables) {
+  std::string list;
+  for (const DistanceTable* table : tables) {
+    if (!list.empty()) list += ", ";
+    list += table->isa;
+  }
+  return list;
+}
+
+Choice choose() {
+  Choice choice{detect(), nullptr, {}, {}};
+  choice.active = choice.available.back();
+  if (const char* const value = std::getenv(kForceVariable)) choice.forced = value;
+  const std::string& forced = choice.forced;
+  if (forced.empty()) return choice;
+  for (const DistanceTable* table : choice.available) {
+    if (forced == table->isa) {
+      choice.active = table;
+      return choice;
+    }
+  }
+  const std::string list = names(choice.available);
+  choice.forced_status =
+      unsupported(std::string(kForceVariable) + " is '" + forced +
+                  "', this build on this processor has " + list)
+          .with("actual", forced)
+          .with("expected", list);
+  return choice;
+}
+
+const Choice& choice() {
+  static const Choice kChoice = choose();
+  return kChoice;
+}
+
+}  // namespace
+
+const DistanceTable& active_table() noexcept { return *choice().active; }
+
+Status check_forced_isa() { return choice().forced_status; }
+
+std::string_view forced_isa() noexcept { return choice().forced; }
+
+std::vector<const DistanceTable*> available_tables() { return choice().available; }
+
+}  // namespace springg::kernels

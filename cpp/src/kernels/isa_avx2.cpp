@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include <immintrin.h>
+
+#include "kernels/distance_generic.h"
+#include "kernels/isa_tables.h"
+#include "kernels/scalar_bits.h"
+
+namespace springg::kernels {
+namespace {
+
+struct Avx2 {
+  using Arch = xsimd::fma3<xsimd::avx2>;
+  using Batch = xsimd::batch<float, Arch>;
+  static constexpr bool kFused = true;
+  static constexpr std::size_t kTileQueries = 3;
+
+  SPRINGG_INLINE static Batch load_tail(const std::byte* p, std::size_t n) {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lanes);
+    return _mm256_maskload_ps(reinterpret_cast<const float*>(p), mask);
+  }
+  SPRINGG_INLINE static Batch load_half(const std::byte* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  SPRINGG_INLINE static Batch load_half_tail(const std::byte* p, std::size_t n) {
+    const std::size_t words = n / 4;  // whole words of four halves: 0 or 1
+    const std::byte* const rest = p + 8 * words;
+    const std::uint64_t few = load_few_bytes<Avx2>(rest, 2 * (n % 4));
+    const std::uint64_t low = words == 0 ? few : load_word<Avx2>(p);
+    const std::uint64_t high = words == 0 ? 0 : few;
+    return _mm256_cvtph_ps(
+        _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
+  }
+  SPRINGG_INLINE static void store_half(Batch v, std::uint16_t* p) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+  SPRINGG_INLINE static xsimd::batch<double, Arch> load_doubles(const float* p) {
+    return _mm256_cvtps_pd(_mm_loadu_ps(p));
+  }
+
+  // Lanes i and i+4, then i and i+2, then the last two.
+  SPRINGG_INLINE static float reduce(Batch v) {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  SPRINGG_INLINE static __m256 fold(__m256 a, __m256 b) {  // a's four sums, then b's
+    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xF0), _mm256_permute2f128_ps(a, b, 0x21));
+  }
+  SPRINGG_INLINE static void reduce_group(const Batch (&v)[kGroup], float* out) {
+    const __m256 x = fold(v[0], v[1]);
+    const __m256 y = fold(v[2], v[3]);
+    const __m256 two = _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+    const __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0xEE));
+    _mm_storeu_ps(out,
+                  _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1)));
+  }
+  SPRINGG_INLINE static std::uint32_t differing_bits(const std::byte* a, const std::byte* b,
+                                                     std::size_t n) {
+    return differing_bits_by_words<Avx2>(a, b, n);
+  }
+};
+
+constexpr DistanceTable kTable = make_table<Avx2>("avx2");
+
+}  // namespace
+
+const DistanceTable& avx2_table() noexcept { return kTable; }
+
+}  // namespace springg::kernels

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// What the AVX-512 instruction sets share. `Bits` counts differing bits; it is a type of the
+// including file's anonymous namespace, so that nothing here has external linkage.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/distance_generic.h"
+#include "kernels/scalar_bits.h"
+
+namespace springg::kernels {
+
+template <class Bits>
+struct Avx512 : Bits {
+  using Arch = xsimd::avx512bw;
+  using Batch = xsimd::batch<float, Arch>;
+  static constexpr bool kFused = true;
+  static constexpr std::size_t kTileQueries = 6;
+
+  SPRINGG_INLINE static Batch load_tail(const std::byte* p, std::size_t n) {
+    const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+    return _mm512_maskz_loadu_ps(mask, p);
+  }
+  SPRINGG_INLINE static Batch load_half(const std::byte* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  SPRINGG_INLINE static Batch load_half_tail(const std::byte* p, std::size_t n) {
+    const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, p));
+  }
+  SPRINGG_INLINE static void store_half(Batch v, std::uint16_t* p) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  SPRINGG_INLINE static xsimd::batch<double, Arch> load_doubles(const float* p) {
+    return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+  }
+
+  // Lanes i and i+8, i and i+4, i and i+2, then the last two.
+  SPRINGG_INLINE static __m256 halve(__m512 v) {
+    return _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  }
+  SPRINGG_INLINE static float reduce(Batch v) {
+    const __m256 eight = halve(v);
+    const __m128 four =
+        _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  SPRINGG_INLINE static __m256 fold(__m256 a, __m256 b) {  // a's four sums, then b's
+    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xF0), _mm256_permute2f128_ps(a, b, 0x21));
+  }
+  SPRINGG_INLINE static void reduce_group(const Batch (&v)[kGroup], float* out) {
+    const __m256 x = fold(halve(v[0]), halve(v[1]));
+    const __m256 y = fold(halve(v[2]), halve(v[3]));
+    const __m256 two = _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+    const __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0xEE));
+    _mm_storeu_ps(out,
+                  _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1)));
+  }
+};
+
+}  // namespace springg::kernels

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// AVX-512 of Ice Lake and Zen 4 on: counts bits in vectors.
+#include "kernels/isa_avx512.h"
+#include "kernels/isa_tables.h"
+
+namespace springg::kernels {
+namespace {
+
+struct VectorBits {
+  SPRINGG_INLINE static std::uint32_t differing_bits(const std::byte* a, const std::byte* b,
+                                                     std::size_t n) {
+    __m512i counts = _mm512_setzero_si512();
+    std::size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+      const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));
+      counts = _mm512_add_epi64(counts, _mm512_popcnt_epi64(x));
+    }
+    if (i < n) {
+      const auto mask = static_cast<__mmask64>((std::uint64_t{1} << (n - i)) - 1U);
+      const __m512i x = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, a + i),
+                                         _mm512_maskz_loadu_epi8(mask, b + i));
+      counts = _mm512_add_epi64(counts, _mm512_popcnt_epi64(x));
+    }
+    return static_cast<std::uint32_t>(_mm512_reduce_add_epi64(counts));
+  }
+};
+
+constexpr DistanceTable kTable = make_table<Avx512<VectorBits>>("avx512vnni");
+
+}  // namespace
+
+const DistanceTable& avx512vnni_table() noexcept { return kTable; }
+
+}  // namespace springg::kernels

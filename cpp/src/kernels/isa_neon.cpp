@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <arm_neon.h>
+
+#include "kernels/distance_generic.h"
+#include "kernels/isa_tables.h"
+#include "kernels/scalar_bits.h"
+
+namespace springg::kernels {
+namespace {
+
+struct Neon {
+  using Arch = xsimd::neon64;
+  using Batch = xsimd::batch<float, Arch>;
+  static constexpr bool kFused = true;
+  static constexpr std::size_t kTileQueries = 6;
+
+  SPRINGG_INLINE static Batch load_tail(const std::byte* p, std::size_t n) {
+    const std::uint64_t low = n >= 2 ? load_word<Neon>(p) : load_few_bytes<Neon>(p, 4);
+    const std::uint64_t high = n == 3 ? load_few_bytes<Neon>(p + 8, 4) : 0;
+    return vreinterpretq_f32_u64(vcombine_u64(vcreate_u64(low), vcreate_u64(high)));
+  }
+  SPRINGG_INLINE static Batch load_half(const std::byte* p) {
+    return vcvt_f32_f16(vcreate_f16(load_word<Neon>(p)));
+  }
+  SPRINGG_INLINE static Batch load_half_tail(const std::byte* p, std::size_t n) {
+    return vcvt_f32_f16(vcreate_f16(load_few_bytes<Neon>(p, 2 * n)));
+  }
+  SPRINGG_INLINE static void store_half(Batch v, std::uint16_t* p) {
+    vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+  }
+  SPRINGG_INLINE static xsimd::batch<double, Arch> load_doubles(const float* p) {
+    return vcvt_f64_f32(vld1_f32(p));
+  }
+
+  // Neighboring lanes, then the two sums.
+  SPRINGG_INLINE static float reduce(Batch v) {
+    const float32x4_t two = vpaddq_f32(v, v);
+    return vgetq_lane_f32(vpaddq_f32(two, two), 0);
+  }
+  SPRINGG_INLINE static void reduce_group(const Batch (&v)[kGroup], float* out) {
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
+  }
+  SPRINGG_INLINE static uint64x2_t count_bits(uint8x16_t v) {
+    return vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(vcntq_u8(v))));
+  }
+  SPRINGG_INLINE static std::uint32_t differing_bits(const std::byte* a, const std::byte* b,
+                                                     std::size_t n) {
+    uint64x2_t counts = vdupq_n_u64(0);
+    std::size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+      const uint8x16_t x = vld1q_u8(reinterpret_cast<const std::uint8_t*>(a + i));
+      const uint8x16_t y = vld1q_u8(reinterpret_cast<const std::uint8_t*>(b + i));
+      counts = vaddq_u64(counts, count_bits(veorq_u8(x, y)));
+    }
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    if (i + 8 <= n) {
+      low = load_word<Neon>(a + i) ^ load_word<Neon>(b + i);
+      i += 8;
+    }
+    if (i < n) high = load_few_bytes<Neon>(a + i, n - i) ^ load_few_bytes<Neon>(b + i, n - i);
+    const uint64x2_t rest = vcombine_u64(vcreate_u64(low), vcreate_u64(high));
+    counts = vaddq_u64(counts, count_bits(vreinterpretq_u8_u64(rest)));
+    return static_cast<std::uint32_t>(vaddvq_u64(counts));
+  }
+};
+
+constexpr DistanceTable kTable = make_table<Neon>("neon");
+
+}  // namespace
+
+const DistanceTable& neon_table() noexcept { return kTable; }
+
+}  // namespace springg::kernels
