@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "storage/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "storage/manifest_json.h"
+#include "storage/section_file.h"
+
+namespace springg::storage {
+
+namespace {
+
+// Written to disk: never change a number.
+constexpr std::uint32_t kContent = 1;
+constexpr KnownSection kKnown[] = {{kContent, 1}};
+
+constexpr std::string_view kPrefix = "manifest-";
+constexpr std::size_t kDigits = 16;
+constexpr std::uint64_t kGenerationMax = 9'999'999'999'999'999;
+
+// None when the name is another file's.
+std::optional<std::uint64_t> generation_of(std::string_view name) {
+  if (name.size() != kPrefix.size() + kDigits || !name.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view digits = name.substr(kPrefix.size());
+  std::uint64_t generation = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), generation);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return generation;
+}
+
+}  // namespace
+
+std::string manifest_file_name(std::uint64_t generation) {
+  const std::string digits = std::to_string(generation);
+  std::string name(kPrefix);
+  if (digits.size() < kDigits) name.append(kDigits - digits.size(), '0');
+  return name + digits;
+}
+
+Status publish_manifest(io::FileSystem& files, const std::string& directory,
+                        const Manifest& manifest) {
+  if (manifest.generation > kGenerationMax) {
+    return resource_exhausted("generation of a manifest: expected at most " +
+                              std::to_string(kGenerationMax) + ", got " +
+                              std::to_string(manifest.generation));
+  }
+  const std::string name = manifest_file_name(manifest.generation);
+  const std::string path = directory + "/" + name;
+  SPRINGG_ASSIGN_OR_RETURN(const bool exists, files.exists(path));
+  if (exists) return already_exists("cannot publish " + path + ": file exists");
+  const std::string text = encode_manifest(manifest);
+  // What cannot be read again must not take the place of what can.
+  if (const auto decoded = decode_manifest(text); !decoded.ok()) {
+    return Status(ErrorCode::kInternal, "manifest to publish: " + decoded.status().message());
+  }
+  const SectionContent section{kContent, 1, kRequired, std::as_bytes(std::span(text))};
+  SPRINGG_RETURN_IF_ERROR(write_section_file(files, directory, name, FileKind::kManifest,
+                                             manifest.store, {&section, 1})
+                              .status());
+  Status synced = files.sync_directory(directory);
+  // It must not become the state later, when the caller has dropped the files that it names.
+  if (!synced.ok()) (void)files.remove(path);
+  return synced;
+}
+
+Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
+                                                     const std::string& directory) {
+  SPRINGG_ASSIGN_OR_RETURN(const auto names, files.list(directory));
+  std::optional<std::uint64_t> newest;
+  for (const std::string& name : names) {
+    if (const auto generation = generation_of(name)) newest = std::max(newest, generation);
+  }
+  if (!newest) return std::optional<Manifest>();
+  const std::string path = directory + "/" + manifest_file_name(*newest);
+  SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
+  SPRINGG_ASSIGN_OR_RETURN(
+      auto file, SectionFile::parse(path, mapped->bytes(), FileKind::kManifest, kKnown));
+  SPRINGG_ASSIGN_OR_RETURN(auto bytes, file.need(kContent, "content"));
+  auto manifest =
+      decode_manifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!manifest.ok()) return file.defect(kContent, {0, manifest.status().message()});
+  if (manifest->generation != *newest) {
+    return file.defect(kContent, {0, "generation: expected " + std::to_string(*newest) +
+                                         ", got " + std::to_string(manifest->generation)});
+  }
+  SPRINGG_RETURN_IF_ERROR(file.check_uuid(manifest->store));
+  return std::optional<Manifest>(std::move(manifest).value());
+}
+
+}  // namespace springg::storage
