@@ -26,8 +26,9 @@ help:  ## list these verbs
 deps:  ## install the system packages that are missing (as root; else print the line to run)
 	@scripts/install_system_packages.sh build check clang neon
 
-.PHONY: system-build system-check system-clang system-neon
-system-%:
+groups := system-build system-check system-clang system-neon
+.PHONY: $(groups)
+$(groups): system-%:
 	@scripts/install_system_packages.sh $*
 
 $(VENV)/%.stamp: requirements/%.txt requirements/build.txt scripts/make_venv.sh | system-build
@@ -67,7 +68,8 @@ test: $(VENV)/dev.stamp build  ## all tests: C++ on each instruction set, then P
 
 .PHONY: bench
 bench: $(VENV)/bench.stamp $(VENV)/editable.stamp  ## the short benchmarks (benchmarks/README.md)
-	$(call build,bench,all)
+	@cmake --preset release -DSPRINGG_BUILD_BENCHMARKS=ON
+	$(call build,release,all)
 	@scripts/run_benchmarks.sh
 
 .PHONY: notebook
