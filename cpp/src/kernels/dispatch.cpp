@@ -55,22 +55,10 @@ std::string names(const std::vector<const DistanceTable*>& tables) {
 
 Choice choose() {
   Choice choice{detect(), nullptr, {}, {}};
-  choice.active = choice.available.back();
   if (const char* const value = std::getenv(kForceVariable)) choice.forced = value;
-  const std::string& forced = choice.forced;
-  if (forced.empty()) return choice;
-  for (const DistanceTable* table : choice.available) {
-    if (forced == table->isa) {
-      choice.active = table;
-      return choice;
-    }
-  }
-  const std::string list = names(choice.available);
-  choice.forced_status =
-      unsupported(std::string(kForceVariable) + " is '" + forced +
-                  "', this build on this processor has " + list)
-          .with("actual", forced)
-          .with("expected", list);
+  auto table = select_table(choice.available, choice.forced);
+  choice.active = table.ok() ? table.value() : choice.available.back();
+  if (!table.ok()) choice.forced_status = table.take_status();
   return choice;
 }
 
@@ -80,6 +68,20 @@ const Choice& choice() {
 }
 
 }  // namespace
+
+Result<const DistanceTable*> select_table(const std::vector<const DistanceTable*>& available,
+                                          std::string_view forced) {
+  if (forced.empty()) return available.back();
+  for (const DistanceTable* table : available) {
+    if (forced == table->isa) return table;
+  }
+  const std::string actual(forced);
+  const std::string expected = names(available);
+  return unsupported(std::string(kForceVariable) + " is '" + actual +
+                     "', this build on this processor has " + expected)
+      .with("actual", actual)
+      .with("expected", expected);
+}
 
 const DistanceTable& active_table() noexcept { return *choice().active; }
 

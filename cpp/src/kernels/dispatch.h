@@ -18,6 +18,11 @@ Status check_forced_isa();
 // SPRINGG_FORCE_ISA as it was at first use; empty when unset.
 std::string_view forced_isa() noexcept;
 
+// The table of `available` (slowest first) that `forced` names, the last when it is empty;
+// kUnsupported, with what there is, when it names none.
+Result<const DistanceTable*> select_table(const std::vector<const DistanceTable*>& available,
+                                          std::string_view forced);
+
 // Tables of every instruction set that runs here, slowest first. For tests.
 std::vector<const DistanceTable*> available_tables();
 

@@ -313,7 +313,8 @@ SPRINGG_KERNEL std::size_t find_not_finite(const float* x, std::size_t count) no
     unroll<8>([&](auto k) {
       zeros = zeros + Batch::load_unaligned(x + i + k * kLanes<Isa>) * Batch(0.0F);
     });
-    if (xsimd::any(zeros != zeros)) break;
+    // Not any(zeros != zeros): xsimd 8 compares "ordered and unequal" for AVX.
+    if (!xsimd::all(zeros == zeros)) break;
   }
   for (; i < count; ++i) {
     std::uint32_t bits;
