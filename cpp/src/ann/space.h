@@ -2,7 +2,8 @@
 // The rows of one part as the search code sees them, and a query made ready for them.
 //
 // Inside `ann` rows are compared by *rank*: a number that orders rows as their distance does and is
-// cheaper. rank = squared distance for l2, the distance itself for the other metrics.
+// cheaper. rank = squared distance for l2, the distance itself for the other metrics. A rank is
+// never NaN and never -0.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,7 @@
 
 namespace springg::ann {
 
+// Metric is not kHamming and dtype is kFloat32 or kFloat16.
 struct Space {
   Metric metric = Metric::kCosine;
   ScalarType dtype = ScalarType::kFloat32;
@@ -41,6 +43,9 @@ class Query {
   // ranks[i] = rank of rows[i]. The rows are expected to be in no cache; prefetches ahead.
   void gather(const Space& space, const std::uint32_t* rows, std::size_t count,
               float* ranks) const noexcept;
+  // The same, for callers that have looked up the addresses already: vectors[i] is that of rows[i].
+  void gather_at(const Space& space, const std::byte* const* vectors, const std::uint32_t* rows,
+                 std::size_t count, float* ranks) const noexcept;
   // ranks[i] = rank of row begin + i.
   void scan(const Space& space, std::uint32_t begin, std::size_t count,
             float* ranks) const noexcept;
@@ -50,5 +55,32 @@ class Query {
   std::vector<float> prepared_;
   const kernels::DistanceFunctions* functions_;
 };
+
+// The kernels for rows of this space.
+const kernels::DistanceFunctions& functions_for(const Space& space) noexcept;
+
+// Turns `count` kernel results of rows [begin, begin + count) into ranks, in place.
+void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
+                  float* values) noexcept;
+
+// What finish_ranks() does to one result; inverse_norm is used for cosine only.
+inline float finish_rank(Metric metric, float value, float inverse_norm) noexcept {
+  switch (metric) {
+    case Metric::kCosine: {
+      const float distance = 1.0F - value * inverse_norm;
+      // Written so that NaN (0 * inf cannot come, but costs nothing to exclude) becomes 2.
+      const float low = distance > 0.0F ? distance : 0.0F;
+      return low < 2.0F ? low : 2.0F;
+    }
+    case Metric::kDot:
+      return 0.0F - value;
+    default:
+      return value;
+  }
+}
+
+inline float inverse_norm_of(const Space& space, std::uint32_t row) noexcept {
+  return *reinterpret_cast<const float*>(space.inverse_norms.row(row));
+}
 
 }  // namespace springg::ann

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// The walk over one layer, and the search through all of them, for every kind of graph.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "ann/hnsw.h"
+#include "ann/hnsw_links.h"
+#include "ann/hnsw_scratch.h"
+#include "ann/space.h"
+
+namespace springg::ann {
+
+struct SearchTask {
+  const Space& space;
+  const Query& query;
+  SearchScratch& scratch;
+  std::uint64_t distances = 0;
+};
+
+inline void prefetch(const void* address) noexcept { __builtin_prefetch(address, 0, 3); }
+
+inline void prefetch_vector(const Space& space, const std::byte* vector,
+                            std::uint32_t row) noexcept {
+  prefetch(vector);
+  if (space.metric == Metric::kCosine) prefetch(space.inverse_norms.row(row));
+}
+
+template <class Layer>
+void prefetch_links(const Layer& layer, std::uint32_t number) noexcept {
+  const auto* links = reinterpret_cast<const std::byte*>(layer.links(number));
+  const std::size_t bytes = std::size_t{layer.width()} * sizeof(std::uint32_t);
+  for (std::size_t at = 0; at < bytes; at += 64) prefetch(links + at);
+}
+
+// Puts the links of `number` that `wanted` lets through into the scratch, and asks for their
+// vectors. Returns how many.
+template <class Layer, class Wanted>
+std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask& task,
+                          Wanted wanted) noexcept {
+  SearchScratch& scratch = task.scratch;
+  const std::uint32_t* links = layer.links(number);
+  const std::uint32_t width = layer.width();
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < width; ++i) {
+    const std::uint32_t link = Layer::load(links + i);
+    if (!layer.visible(link)) {
+      if (link == kNoRow) break;
+      continue;
+    }
+    if (!wanted(link)) continue;
+    const std::uint32_t row = layer.row_of(link);
+    const std::byte* vector = task.space.vectors.row(row);
+    prefetch_vector(task.space, vector, row);
+    scratch.numbers[count] = link;
+    scratch.rows[count] = row;
+    scratch.vectors[count] = vector;
+    ++count;
+  }
+  return count;
+}
+
+inline void rank_collected(SearchTask& task, std::size_t count) noexcept {
+  SearchScratch& scratch = task.scratch;
+  task.query.gather_at(task.space, scratch.vectors, scratch.rows, count, scratch.ranks);
+  task.distances += count;
+}
+
+struct Found {
+  float rank;
+  std::uint32_t number;
+};
+
+template <class Layer>
+Found rank_start(const Layer& layer, std::uint32_t number, SearchTask& task) noexcept {
+  const std::uint32_t row = layer.row_of(number);
+  float rank = 0;
+  task.query.gather(task.space, &row, 1, &rank);
+  ++task.distances;
+  return {rank, number};
+}
+
+// Walks to a number none of whose links is nearer.
+template <class Layer>
+Found descend(const Layer& layer, Found best, SearchTask& task) noexcept {
+  for (bool moved = true; moved;) {
+    const std::size_t count =
+        collect_links(layer, best.number, task, [](std::uint32_t) { return true; });
+    rank_collected(task, count);
+    moved = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (task.scratch.ranks[i] >= best.rank) continue;
+      best = {task.scratch.ranks[i], task.scratch.numbers[i]};
+      moved = true;
+    }
+  }
+  return best;
+}
+
+// Fills the pool with the `ef` nearest that the walk from `start` meets. `numbers` bounds the
+// layer's numbers.
+template <class Layer>
+void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
+          SearchTask& task) {
+  SearchScratch& scratch = task.scratch;
+  SearchPool& pool = scratch.pool;
+  VisitedTags& visited = scratch.visited;
+  visited.reset(numbers);
+  pool.reset(ef);
+  visited.insert(start.number);
+  pool.insert(make_key(start.rank, start.number));
+  std::size_t cursor = 0;
+  while (cursor < pool.size()) {
+    const std::uint32_t number = number_of(pool.keys()[cursor]);
+    pool.keys()[cursor] |= kExpanded;
+    do {
+      ++cursor;
+    } while (cursor < pool.size() && (pool.keys()[cursor] & kExpanded) != 0);
+    const std::size_t count = collect_links(
+        layer, number, task, [&](std::uint32_t link) { return visited.insert(link); });
+    if (cursor < pool.size()) prefetch_links(layer, number_of(pool.keys()[cursor]));
+    rank_collected(task, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Key key = make_key(scratch.ranks[i], scratch.numbers[i]);
+      if (key >= pool.bound()) continue;
+      cursor = std::min(cursor, pool.insert(key));
+    }
+  }
+}
+
+// The same when some rows are deleted: the pool holds live rows only and bounds the walk, so that
+// it is as wide as without deletes; what is yet to be followed waits in a heap of its own.
+template <class Layer>
+void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
+               const base::RowBits& deleted, SearchTask& task) {
+  SearchScratch& scratch = task.scratch;
+  SearchPool& pool = scratch.pool;
+  std::vector<Key>& frontier = scratch.frontier;
+  const auto later = [](Key a, Key b) { return a > b; };
+  const auto meet = [&](Key key) {
+    if (key >= pool.bound()) return;
+    frontier.push_back(key);
+    std::push_heap(frontier.begin(), frontier.end(), later);
+    if (!deleted.test(layer.row_of(number_of(key)))) pool.insert(key);
+  };
+  scratch.visited.reset(numbers);
+  pool.reset(ef);
+  frontier.clear();
+  scratch.visited.insert(start.number);
+  meet(make_key(start.rank, start.number));
+  while (!frontier.empty() && frontier.front() <= pool.bound()) {
+    const std::uint32_t number = number_of(frontier.front());
+    std::pop_heap(frontier.begin(), frontier.end(), later);
+    frontier.pop_back();
+    const std::size_t count = collect_links(
+        layer, number, task, [&](std::uint32_t link) { return scratch.visited.insert(link); });
+    if (!frontier.empty()) prefetch_links(layer, number_of(frontier.front()));
+    rank_collected(task, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      meet(make_key(scratch.ranks[i], scratch.numbers[i]));
+    }
+  }
+}
+
+// From where the graph is entered down to `floor` (exclusive), greedily. Precondition: some row is
+// visible. The result is a number of layer `floor` when floor > 0 and the graph reaches it.
+template <class Sight>
+Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start, SearchTask& task) {
+  if (start.layer == 0) return rank_start(sight.base(), 0, task);
+  Found best = rank_start(sight.upper(start.layer), start.number, task);
+  for (std::uint32_t layer = start.layer; layer > floor; --layer) {
+    best = descend(sight.upper(layer), best, task);
+  }
+  if (floor == 0) best.number = sight.upper(1).row_of(best.number);
+  return best;
+}
+
+template <class Sight>
+GraphAnswer search_graph(const Sight& sight, const Space& space, const Query& query,
+                         const GraphQuery& request) {
+  GraphAnswer answer;
+  if (sight.limit() == 0 || request.k == 0) return answer;
+  SearchTask task{space, query, thread_scratch()};
+  const std::size_t ef = std::max(request.ef, request.k);
+  const Found start = descend_to(sight, 0, sight.start(), task);
+  if (request.deleted.empty()) {
+    walk(sight.base(), start, ef, sight.limit(), task);
+  } else {
+    walk_live(sight.base(), start, ef, sight.limit(), request.deleted, task);
+  }
+  const SearchPool& pool = task.scratch.pool;
+  const std::size_t count = std::min(request.k, pool.size());
+  answer.neighbors.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    answer.neighbors.push_back({rank_of(pool.keys()[i]), number_of(pool.keys()[i])});
+  }
+  answer.distances_computed = task.distances;
+  return answer;
+}
+
+}  // namespace springg::ann
