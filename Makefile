@@ -95,7 +95,7 @@ fix: $(VENV)/dev.stamp system-check  ## apply the formatters and what the linter
 # --- other test lanes ---------------------------------------------------------------------------
 
 .PHONY: asan
-asan: $(VENV)/dev.stamp $(VENV)/editable.stamp  ## C++ and Python under Address- and UndefinedBehaviorSanitizer
+asan: $(VENV)/dev.stamp  ## C++ and Python under Address- and UBSanitizer
 	$(call build,asan,all)
 	@$(PYTHON_BIN) scripts/run_tests.py asan
 
@@ -112,7 +112,7 @@ clang: $(VENV)/dev.stamp system-clang  ## compile all with clang and its thread-
 	$(call build,clang,all)
 
 .PHONY: coverage
-coverage: $(VENV)/dev.stamp $(VENV)/editable.stamp  ## line coverage of cpp/src; fails below 90 %
+coverage: $(VENV)/dev.stamp  ## line coverage of cpp/src; fails below 90 %
 	$(call build,coverage,all)
 	@find build/coverage -name '*.gcda' -delete
 	@$(PYTHON_BIN) scripts/run_tests.py coverage

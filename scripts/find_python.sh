@@ -11,6 +11,8 @@ for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
     exit 0
   fi
 done
-echo "no Python >= 3.11 found (Debian, Ubuntu: sudo apt-get install python3.11-venv python3.11-dev;" \
-  "or name one: make PYTHON=/path/to/python3)" >&2
+cat >&2 << 'END'
+no Python >= 3.11 found (Debian, Ubuntu: sudo apt-get install python3.11-venv python3.11-dev).
+Another one can be named: make PYTHON=/path/to/python3
+END
 exit 1

@@ -48,7 +48,8 @@ class Step:
             env={**os.environ, **self.environment},
             check=False,
         ).returncode
-        print(f"== {self.lane} {self.name}: {time.monotonic() - start:.0f} s, exit {code}", flush=True)
+        took = time.monotonic() - start
+        print(f"== {self.lane} {self.name}: {took:.0f} s, exit {code}", flush=True)
         return code == 0
 
 
