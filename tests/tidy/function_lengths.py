@@ -15,8 +15,7 @@ def _kind(head: str) -> str:
     """What a brace opens, by the code between the last `;`, `{` or `}` and it."""
     if "(" not in head:
         return "scope" if _SCOPE.search(head) else "block"
-    declaration = re.sub(r"\b([A-Z_]{4,}|alignas|requires)\s*\([^()]*\)", "", head)
-    if re.search(r"\b(class|struct|union)\s+(\[\[\w+\]\]\s*)?\w[\w:]*[^()]*$", declaration):
+    if re.match(r"\s*(class|struct|union)\b", re.sub(r"^\s*template\s*<.*>", "", head, flags=re.S)):
         return "scope"
     return "block" if _BLOCK.match(head) else "function"
 

@@ -19,7 +19,7 @@ OTHER_SPELLINGS = (
     r"|utiliz\w*|realiz\w*|generaliz\w*|parallelized?|vectorized?|canonicaliz\w*|randomiz\w*"
     r"|neighbour\w*|centre[ds]?|artefact\w*"
 )
-SPELLING = re.compile(rf"(?<![\w`.])({OTHER_SPELLINGS})(?![\w`(=])", re.IGNORECASE)
+SPELLING = re.compile(rf"(?<![\w`.-])({OTHER_SPELLINGS})(?![\w`(=])", re.IGNORECASE)
 
 NOT_PROSE = ("LICENSE", "requirements/", TIDY)
 
@@ -41,6 +41,8 @@ def prose(name: str) -> str:
         source = cpp_prose(source)
     elif name.endswith((".py", ".pyi")):
         source = python_prose(source)
+    elif name.endswith((".cmake", ".sh", "Makefile")):
+        source = re.sub(r"(?m)^[^#\n]*", "", source)
     elif name.endswith(".md"):
         source = re.sub(r"```.*?```", lambda m: "\n" * m.group().count("\n"), source, flags=re.S)
     return re.sub(r"`[^`\n]*`|https?://\S+", "`", source)
