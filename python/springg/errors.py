@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: N818 - the names are the contract's, and one for each code of the C++ API
 """Every error that springg raises on purpose.
 
 ::
@@ -144,7 +145,7 @@ _CLASS_OF: dict[str, type[SpringgError]] = {
 }
 
 
-def error_of(code: str, message: str, **details: int | str) -> SpringgError:
+def error_of(code: str, message: str, /, **details: int | str) -> SpringgError:
     """Make the error of a code; the one place where codes become classes.
 
     Parameters

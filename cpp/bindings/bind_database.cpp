@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <condition_variable>
+#include <limits>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "arguments.h"
+#include "errors.h"
+#include "handles.h"
+#include "progress.h"
+#include "springg/database.h"
+
+namespace springg::bindings {
+
+namespace {
+
+// Databases that were dropped without close() are closed on a thread of their own, since closing
+// flushes, and a garbage collector must not wait for a disk. The exit handler waits for them.
+class Closings {
+ public:
+  void begin(std::shared_ptr<Database> database) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++running_;
+    }
+    try {
+      std::thread([this, database] () mutable {
+        static_cast<void>(database->close());
+        database.reset();
+        end();
+      }).detach();
+    } catch (const std::system_error&) {  // no thread to be had
+      static_cast<void>(database->close());
+      end();
+    }
+  }
+
+  void wait() {
+    std::unique_lock lock(mutex_);
+    none_.wait(lock, [this] { return running_ == 0; });
+  }
+
+ private:
+  void end() {
+    const std::lock_guard lock(mutex_);
+    if (--running_ == 0) none_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable none_;
+  std::size_t running_ = 0;
+};
+
+// Never destroyed: a detached thread may end after the statics of this module.
+Closings& closings() {
+  static auto* const kClosings = new Closings;
+  return *kClosings;
+}
+
+struct DatabaseHandle {
+  explicit DatabaseHandle(std::shared_ptr<Database> opened) : database(std::move(opened)) {}
+  DatabaseHandle(DatabaseHandle&&) noexcept = default;
+  DatabaseHandle& operator=(DatabaseHandle&&) = delete;
+  DatabaseHandle(const DatabaseHandle&) = delete;
+  DatabaseHandle& operator=(const DatabaseHandle&) = delete;
+  ~DatabaseHandle() {
+    if (!database.of_this_process()) return;
+    std::shared_ptr<Database> last = database.take();
+    if (last != nullptr && !last->closed()) {
+      closings().begin(std::move(last));
+    } else {
+      drop(last);
+    }
+  }
+
+  Held<Database> database;
+};
+
+DatabaseHandle open_database(const py::bytes& path, const py::object& threads,
+                             const py::object& memory_limit) {
+  DatabaseOptions options;
+  options.threads = static_cast<unsigned>(
+      unsigned_of(threads, "threads", std::numeric_limits<unsigned>::max()));
+  if (!memory_limit.is_none()) {
+    options.memory_limit_bytes =
+        unsigned_of(memory_limit, "memory_limit", std::numeric_limits<std::int64_t>::max());
+  }
+  const std::string text = path;
+  return DatabaseHandle(without_gil([&] { return Database::open(text, options); }));
+}
+
+std::size_t size_of(const py::object& value, const char* name) {
+  return unsigned_of(value, name, std::numeric_limits<std::int64_t>::max());
+}
+
+IndexHandle create_index(DatabaseHandle& self, const std::string& name,
+                         const py::object& dimensions, const std::string& metric,
+                         const std::string& dtype, const std::string& quantization,
+                         const py::object& m, const py::object& ef_construction,
+                         const py::object& seed, bool exist_ok) {
+  IndexOptions options;
+  options.dimensions = size_of(dimensions, "dimensions");
+  options.metric = take(parse_metric(metric));
+  options.dtype = take(parse_scalar_type(dtype));
+  options.quantization = take(parse_quantization(quantization));
+  options.m = size_of(m, "m");
+  options.ef_construction = size_of(ef_construction, "ef_construction");
+  options.seed = unsigned_of(seed, "seed", std::numeric_limits<std::uint64_t>::max());
+  return IndexHandle{Held<Index>(
+      without_gil([&] { return self.database->create_index(name, options, exist_ok); }))};
+}
+
+py::object python_path(const DatabaseHandle& self) {
+  const std::string path = self.database->path();
+  return py::reinterpret_steal<py::object>(PyUnicode_DecodeFSDefaultAndSize(
+      path.data(), static_cast<Py_ssize_t>(path.size())));
+}
+
+}  // namespace
+
+void bind_database(py::module_& module) {
+  py::class_<DatabaseHandle>(module, "Database", "A directory of indexes, or memory alone.")
+      .def_static("open", &open_database, py::arg("path"), py::arg("threads"),
+                  py::arg("memory_limit"))
+      .def_property_readonly("path", &python_path)
+      .def_property_readonly("closed",
+                             [](const DatabaseHandle& self) { return self.database->closed(); })
+      .def("create_index", &create_index, py::arg("name"), py::arg("dimensions"),
+           py::arg("metric"), py::arg("dtype"), py::arg("quantization"), py::arg("m"),
+           py::arg("ef_construction"), py::arg("seed"), py::arg("exist_ok"))
+      .def(
+          "index",
+          [](const DatabaseHandle& self, const std::string& name) {
+            return IndexHandle{
+                Held<Index>(without_gil([&] { return self.database->index(name); }))};
+          },
+          py::arg("name"))
+      .def("index_names",
+           [](const DatabaseHandle& self) {
+             return without_gil([&] { return self.database->index_names(); });
+           })
+      .def(
+          "drop_index",
+          [](DatabaseHandle& self, const std::string& name) {
+            without_gil([&] { return self.database->drop_index(name); });
+          },
+          py::arg("name"))
+      .def(
+          "rename_index",
+          [](DatabaseHandle& self, const std::string& from, const std::string& to) {
+            without_gil([&] { return self.database->rename_index(from, to); });
+          },
+          py::arg("old"), py::arg("new"))
+      .def("flush",
+           [](DatabaseHandle& self) { without_gil([&] { return self.database->flush(); }); })
+      .def("stats",
+           [](const DatabaseHandle& self) {
+             return without_gil([&] { return self.database->stats(); });
+           })
+      .def("memory_usage",
+           [](const DatabaseHandle& self) {
+             return without_gil([&] { return self.database->memory_usage(); });
+           })
+      .def("close",
+           [](DatabaseHandle& self) { without_gil([&] { return self.database->close(); }); });
+  module.def(
+      "wait_for_closings",
+      [] {
+        const py::gil_scoped_release release;
+        closings().wait();
+      },
+      "Waits until the databases that were dropped without close() are closed.");
+}
+
+}  // namespace springg::bindings

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "documents.h"
+#include "errors.h"
+#include "handles.h"
+#include "ids.h"
+#include "numpy_views.h"
+#include "progress.h"
+#include "results.h"
+
+namespace springg::bindings {
+
+namespace {
+
+void check_count(const Ids& ids, std::size_t count, const char* what) {
+  if (ids.column.size() == count) return;
+  raise(invalid_argument("number of ids and " + std::string(what) + " differ: expected " +
+                         std::to_string(ids.column.size()) + " " + what + ", got " +
+                         std::to_string(count))
+            .with("expected", static_cast<std::int64_t>(ids.column.size()))
+            .with("got", static_cast<std::int64_t>(count)));
+}
+
+void check_counts(const Ids& ids, const MatrixView* vectors, const MetadataColumn* documents) {
+  if (vectors != nullptr) check_count(ids, vectors->rows, "vectors");
+  if (documents != nullptr) check_count(ids, documents->size(), "metadata");
+}
+
+using Write = Result<std::size_t> (Index::*)(const IdColumn&, const MatrixView&,
+                                             const MetadataColumn*, Progress*);
+
+// add and upsert differ in the engine alone.
+template <Write write>
+std::size_t write_rows(IndexHandle& self, const Ids& ids, const py::array& vectors,
+                       const MetadataColumn* documents, const py::object& progress) {
+  const MatrixView view = matrix_of(vectors);
+  check_counts(ids, &view, documents);
+  CallProgress call(progress);
+  const std::size_t total = ids.column.size();
+  if (!progress.is_none() && !call.tell(0, total)) call.rethrow();
+  const std::size_t rows = with_progress(call, [&](Progress* p) {
+    return ((*self.index).*write)(ids.column, view, documents, p);
+  });
+  if (!progress.is_none() && !call.tell(total, total)) call.rethrow();
+  return rows;
+}
+
+std::size_t update_rows(IndexHandle& self, const Ids& ids, const py::object& vectors,
+                        const MetadataColumn* documents) {
+  std::optional<MatrixView> view;
+  if (!vectors.is_none()) view = matrix_of(vectors.cast<py::array>());
+  const MatrixView* given = view ? &*view : nullptr;
+  check_counts(ids, given, documents);
+  return without_gil([&] { return self.index->update(ids.column, given, documents); });
+}
+
+// (found: bytes, ids, documents or None, vectors or None) of a batch of records.
+py::tuple python_records(RecordBatch&& batch, Include include) {
+  const std::size_t rows = batch.ids.size();
+  py::object documents = py::none();
+  if (include.metadata && batch.metadata) documents = python_documents(*batch.metadata, 0, rows);
+  py::object vectors = py::none();
+  if (include.vectors) {
+    const std::size_t width = rows == 0 ? 0 : batch.vectors.size() / rows;
+    vectors = array_of(std::move(batch.vectors),
+                       {static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(width)});
+  }
+  const py::bytes found(reinterpret_cast<const char*>(batch.found.data()), batch.found.size());
+  return py::make_tuple(found, python_ids(batch.ids, 0, rows), std::move(documents),
+                        std::move(vectors));
+}
+
+py::dict python_stats(const IndexStats& stats) {
+  py::dict bytes;
+  bytes["vectors"] = stats.vector_bytes;
+  bytes["graph"] = stats.graph_bytes;
+  bytes["codes"] = 0;
+  bytes["metadata"] = stats.metadata_bytes;
+  bytes["ids"] = stats.id_bytes;
+  bytes["other"] = stats.other_bytes;
+  bytes["total"] = stats.vector_bytes + stats.graph_bytes + stats.metadata_bytes + stats.id_bytes +
+                   stats.other_bytes;
+  py::dict facts;
+  facts["rows"] = stats.rows;
+  facts["deleted"] = stats.deleted_rows;
+  facts["segments"] = stats.segments;
+  facts["memtable_rows"] = stats.memtable_rows;
+  facts["unindexed_rows"] = stats.unindexed_rows;
+  facts["lsn"] = stats.last_sequence;
+  facts["bytes"] = bytes;
+  facts["background_error"] = stats.background_error.empty()
+                                  ? py::object(py::none())
+                                  : py::object(text_of(stats.background_error));
+  return facts;
+}
+
+py::array python_vectors(const ViewHandle& self, const py::object& dtype, std::size_t dimensions) {
+  const IndexView& view = *self.view;
+  if (auto block = view.vector_block()) return array_over(std::move(*block));
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(view.rows()),
+                                       static_cast<py::ssize_t>(dimensions)};
+  py::array copy(py::dtype::from_args(dtype), shape);
+  {
+    void* out = copy.mutable_data();
+    const py::gil_scoped_release release;
+    view.copy_vectors(out);
+  }
+  forbid_writing(copy);
+  return copy;
+}
+
+void bind_view(py::module_& module) {
+  py::class_<ViewHandle>(module, "IndexView", "A pinned state of an index.")
+      .def("__len__", [](const ViewHandle& self) { return self.view->rows(); })
+      .def(
+          "ids",
+          [](const ViewHandle& self, std::size_t begin, std::size_t end) {
+            const IdColumn ids = [&] {
+              const py::gil_scoped_release release;
+              return self.view->ids(begin, end);
+            }();
+            return python_ids(ids, 0, ids.size());
+          },
+          py::arg("begin"), py::arg("end"))
+      .def(
+          "records",
+          [](const ViewHandle& self, std::size_t begin, std::size_t end, unsigned include) {
+            RecordBatch batch = [&] {
+              const py::gil_scoped_release release;
+              return self.view->records(begin, end, include_of(include));
+            }();
+            return python_records(std::move(batch), include_of(include));
+          },
+          py::arg("begin"), py::arg("end"), py::arg("include"))
+      .def("vectors", &python_vectors, py::arg("dtype"), py::arg("dimensions"));
+}
+
+void bind_settings(py::class_<IndexHandle>& index) {
+  index.def_property_readonly("name", [](const IndexHandle& self) { return self.index->name(); })
+      .def_property_readonly(
+          "dimensions", [](const IndexHandle& self) { return self.index->options().dimensions; })
+      .def_property_readonly(
+          "metric", [](const IndexHandle& self) { return to_string(self.index->options().metric); })
+      .def_property_readonly(
+          "dtype", [](const IndexHandle& self) { return to_string(self.index->options().dtype); })
+      .def_property_readonly(
+          "quantization",
+          [](const IndexHandle& self) { return to_string(self.index->options().quantization); })
+      .def_property_readonly("m",
+                             [](const IndexHandle& self) { return self.index->options().m; })
+      .def_property_readonly("ef_construction", [](const IndexHandle& self) {
+        return self.index->options().ef_construction;
+      });
+}
+
+}  // namespace
+
+void bind_index(py::module_& module) {
+  bind_view(module);
+  py::class_<IndexHandle> index(module, "Index", "A named set of vectors.");
+  bind_settings(index);
+  index
+      .def("__len__",
+           [](const IndexHandle& self) { return without_gil([&] { return self.index->rows(); }); })
+      .def(
+          "contains",
+          [](const IndexHandle& self, const Ids& id) {
+            return without_gil([&] { return self.index->contains(id.column[0]); });
+          },
+          py::arg("id"))
+      .def("add", &write_rows<&Index::add>, py::arg("ids"), py::arg("vectors"),
+           py::arg("documents").none(true), py::arg("progress"))
+      .def("upsert", &write_rows<&Index::upsert>, py::arg("ids"), py::arg("vectors"),
+           py::arg("documents").none(true), py::arg("progress"))
+      .def("update", &update_rows, py::arg("ids"), py::arg("vectors"),
+           py::arg("documents").none(true))
+      .def(
+          "remove",
+          [](IndexHandle& self, const Ids& ids) {
+            return without_gil([&] { return self.index->remove(ids.column); });
+          },
+          py::arg("ids"))
+      .def("clear", [](IndexHandle& self) { without_gil([&] { return self.index->clear(); }); })
+      .def(
+          "get",
+          [](const IndexHandle& self, const Ids& ids, unsigned include) {
+            return python_records(
+                without_gil([&] { return self.index->get(ids.column, include_of(include)); }),
+                include_of(include));
+          },
+          py::arg("ids"), py::arg("include"))
+      .def("view",
+           [](const IndexHandle& self) {
+             return ViewHandle{
+                 Held<const IndexView>(without_gil([&] { return self.index->view(); }))};
+           })
+      .def(
+          "optimize",
+          [](IndexHandle& self, const py::object& progress) {
+            CallProgress call(progress);
+            with_progress(call, [&](Progress* p) { return self.index->optimize(p); });
+          },
+          py::arg("progress"))
+      .def("wait_indexed",
+           [](IndexHandle& self) { without_gil([&] { return self.index->wait_indexed(); }); })
+      .def("stats", [](const IndexHandle& self) {
+        return python_stats(without_gil([&] { return self.index->stats(); }));
+      });
+}
+
+}  // namespace springg::bindings

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Answers of a search. They are the engine's copies, so they pin nothing of the index; Python
+// objects are made when an attribute is read.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "springg/index.h"
+
+namespace springg::bindings {
+
+namespace py = pybind11;
+
+// Some hits of one query: `count` of them, the first at `first` of the query's columns and at
+// `first_id` of the ids, `step` apart.
+struct QueryHits {
+  std::shared_ptr<const SearchResult> result;
+  std::size_t first = 0;
+  std::size_t first_id = 0;
+  std::size_t count = 0;
+  std::ptrdiff_t step = 1;
+};
+
+// All hits of a batch. `ends[i]` is the number of ids up to and with query i.
+struct BatchResult {
+  std::shared_ptr<const SearchResult> result;
+  std::vector<std::size_t> ends;
+};
+
+QueryHits hits_of_query(SearchResult&& result);
+BatchResult hits_of_batch(SearchResult&& result);
+
+// Adds search(index, queries, k, ef, exact, min_score, filter, include, threads) to the module, as
+// a plain CPython function: a short search takes less time than a general call through pybind11.
+void bind_search(py::module_& module);
+
+inline constexpr unsigned kIncludeMetadata = 1;
+inline constexpr unsigned kIncludeVectors = 2;
+
+inline Include include_of(unsigned flags) {
+  return {.metadata = (flags & kIncludeMetadata) != 0, .vectors = (flags & kIncludeVectors) != 0};
+}
+
+}  // namespace springg::bindings

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <limits>
+#include <new>
+#include <string>
+
+#include "arguments.h"
+#include "errors.h"
+#include "handles.h"
+#include "ids.h"
+#include "numpy_views.h"
+#include "progress.h"
+#include "results.h"
+
+namespace springg::bindings {
+
+namespace {
+
+enum Argument { kIndex, kQueries, kK, kEf, kExact, kMinScore, kFilter, kInclude, kThreads, kCount };
+
+std::size_t size_of(py::handle value, const char* name) {
+  return unsigned_of(value, name, std::numeric_limits<std::int64_t>::max());
+}
+
+// `filter` is None, an `Ids`, or a mask: a C-contiguous bool array of one dimension.
+void set_filter(py::handle filter, RowFilter& out) {
+  if (filter.is_none()) return;
+  if (!py::isinstance<py::array>(filter)) {
+    out.ids = &filter.cast<const Ids&>().column;
+    return;
+  }
+  const auto mask = py::reinterpret_borrow<py::array>(filter);
+  out.mask = std::span(static_cast<const std::uint8_t*>(mask.data()),
+                       static_cast<std::size_t>(mask.shape(0)));
+}
+
+SearchOptions options_of(PyObject* const* arguments) {
+  SearchOptions options;
+  options.k = size_of(arguments[kK], "k");
+  if (arguments[kEf] != Py_None) options.ef = size_of(arguments[kEf], "ef");
+  const int exact = PyObject_IsTrue(arguments[kExact]);
+  if (exact < 0) throw py::error_already_set();
+  options.exact = exact != 0;
+  if (arguments[kMinScore] != Py_None) {
+    options.min_score = real_of(arguments[kMinScore], "min_score");
+  }
+  set_filter(arguments[kFilter], options.filter);
+  options.include = include_of(static_cast<unsigned>(size_of(arguments[kInclude], "include")));
+  options.threads = static_cast<unsigned>(
+      unsigned_of(arguments[kThreads], "threads", std::numeric_limits<unsigned>::max()));
+  return options;
+}
+
+// NotImplemented when `queries` cannot be read in place: the façade converts and calls again.
+PyObject* search(PyObject* const* arguments) {
+  if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) {
+    return Py_NewRef(Py_NotImplemented);
+  }
+  const auto queries = py::reinterpret_borrow<py::array>(arguments[kQueries]);
+  const std::optional<MatrixView> view = matrix_in_place(queries);
+  if (!view) return Py_NewRef(Py_NotImplemented);
+  const auto& handle = py::handle(arguments[kIndex]).cast<const IndexHandle&>();
+  const SearchOptions options = options_of(arguments);
+  const Index& index = *handle.index;
+  const bool batch = queries.ndim() == 2;
+  if (!batch && !options.exact && !options.filter.active()) {
+    // Microseconds of work: the plainest release of the GIL, and no signals.
+    PyThreadState* thread = PyEval_SaveThread();
+    Result<SearchResult> found = index.search(*view, options, nullptr);
+    PyEval_RestoreThread(thread);
+    return py::cast(hits_of_query(take(std::move(found)))).release().ptr();
+  }
+  CallProgress progress{py::none()};
+  SearchResult found =
+      with_progress(progress, [&](Progress* p) { return index.search(*view, options, p); });
+  if (batch) return py::cast(hits_of_batch(std::move(found))).release().ptr();
+  return py::cast(hits_of_query(std::move(found))).release().ptr();
+}
+
+PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_ssize_t count) {
+  try {
+    if (count != kCount) {
+      throw py::type_error("search() takes " + std::to_string(kCount) + " arguments, got " +
+                           std::to_string(count));
+    }
+    return search(arguments);
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+PyMethodDef kSearchMethods[] = {
+    {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
+     METH_FASTCALL,
+     "search(index, queries, k, ef, exact, min_score, filter, include, threads, /)\n--\n\n"
+     "QueryHits of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+void bind_search(py::module_& module) {
+  if (PyModule_AddFunctions(module.ptr(), kSearchMethods) != 0) throw py::error_already_set();
+}
+
+}  // namespace springg::bindings

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""What callers pass, turned into what the engine reads. Nothing is coerced anywhere else.
+
+Vectors that are already float32, aligned and contiguous within a row are passed on in place, with
+no copy; every other array is converted once, to a new float32 array. Values that float32 cannot
+hold become infinite here without a warning, and the engine then refuses them by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from springg import _core
+from springg.errors import error_of
+
+INCLUDE_METADATA = 1
+INCLUDE_VECTORS = 2
+_FLAG_OF = {
+    "metadata": INCLUDE_METADATA,
+    "vector": INCLUDE_VECTORS,
+    "vectors": INCLUDE_VECTORS,
+}
+_FLOAT_BYTES = 4
+
+
+def id_column(ids: Any) -> _core.Ids:
+    """Ids as the engine keeps them; ``.single`` when one id was given and no sequence."""
+    if not isinstance(ids, (list, tuple, str, int, np.generic)) and hasattr(ids, "__array__"):
+        return _core.Ids(np.asarray(ids))
+    return _core.Ids(ids)
+
+
+def as_matrix(vectors: Any, dimensions: int, what: str = "vectors") -> npt.NDArray[np.float32]:
+    """A float32 array of one or two dimensions that the engine can read in place."""
+    array = _numbers(vectors, what)
+    if array.ndim == 1 and array.size == 0:
+        # np.asarray([]): no rows, rather than one row of no width.
+        return np.empty((0, dimensions), np.float32)
+    if array.ndim not in (1, 2):
+        raise error_of(
+            "invalid_argument",
+            f"{what} must have one or two dimensions: expected shape (n, {dimensions}), "
+            f"got {array.shape}",
+        )
+    if _readable_in_place(array):
+        return array
+    with np.errstate(all="ignore"):
+        return np.require(array, np.float32, ["C", "A"])
+
+
+def as_queries(vectors: Any, dimensions: int) -> npt.NDArray[np.float32]:
+    """Like `as_matrix`; an empty one-dimensional query is one query of no width."""
+    if isinstance(vectors, np.ndarray) and vectors.shape == (0,):
+        return np.empty(0, np.float32)
+    array = as_matrix(vectors, dimensions, "queries")
+    return np.empty(0, np.float32) if array.size == 0 and np.ndim(vectors) == 1 else array
+
+
+def _readable_in_place(array: npt.NDArray[Any]) -> bool:
+    if array.dtype != np.float32 or not array.flags.aligned:
+        return False
+    width = array.shape[-1]
+    if width > 1 and array.strides[-1] != _FLOAT_BYTES:
+        return False
+    if array.ndim == 1 or array.shape[0] <= 1:
+        return True
+    stride = array.strides[0]
+    return stride >= width * _FLOAT_BYTES and stride % _FLOAT_BYTES == 0
+
+
+def _numbers(source: Any, what: str) -> npt.NDArray[Any]:
+    if isinstance(source, (str, bytes, bytearray, Mapping)) or source is None:
+        raise TypeError(f"{what} must be an array of numbers, got {type(source).__name__}")
+    try:
+        array = np.asarray(source)
+    except (ValueError, TypeError, RuntimeError) as error:
+        _raise_if_ragged(source, what)
+        raise TypeError(f"{what} cannot be read as an array of numbers: {error}") from error
+    if array.dtype.kind == "O":
+        array = _stacked(array, source, what)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _stacked(array: npt.NDArray[Any], source: Any, what: str) -> npt.NDArray[Any]:
+    """Rows of a pandas column of lists or arrays; any other array of objects is refused."""
+    if array.ndim == 0:
+        raise TypeError(f"{what} must be an array of numbers, got {type(source).__name__}")
+    if array.size == 0:
+        return np.empty(array.shape, np.float32)
+    rows = list(array) if array.ndim == 1 else []
+    if rows and all(isinstance(row, (list, tuple, np.ndarray)) for row in rows):
+        _raise_if_ragged(rows, what)
+        stacked = np.asarray(rows)
+        if stacked.dtype.kind != "O":
+            return stacked
+    raise error_of(
+        "invalid_argument", f"{what} must be numbers: expected dtype float32, got dtype object"
+    )
+
+
+def _raise_if_ragged(source: Any, what: str) -> None:
+    if not isinstance(source, (list, tuple)):
+        return
+    widths = [len(row) if hasattr(row, "__len__") else None for row in source]
+    for row, width in enumerate(widths):
+        if width == widths[0]:
+            continue
+        raise error_of(
+            "invalid_argument",
+            f"{what} are ragged: expected {_width(widths[0])} as in row 0, "
+            f"got {_width(width)} in row {row}",
+            row=row,
+        )
+
+
+def _width(width: int | None) -> str:
+    return "a number" if width is None else f"width {width}"
+
+
+def documents(metadata: Any, rows: int, *, single: bool) -> _core.Documents | None:
+    """Metadata of `rows` rows as JSON text; `single` says that a mapping is one row's object."""
+    if metadata is None:
+        return None
+    if isinstance(metadata, (str, bytes, bytearray)) or not isinstance(metadata, Iterable):
+        raise TypeError(
+            "metadata must be one dict or None a row, or a mapping of columns, "
+            f"got {type(metadata).__name__}"
+        )
+    if isinstance(metadata, Mapping):
+        return _core.Documents([metadata] if single else _rows_of_columns(metadata, rows))
+    if hasattr(metadata, "columns"):  # a pandas or polars DataFrame, by what it has
+        table: Any = metadata
+        return _core.Documents(_rows_of_columns({c: table[c] for c in table.columns}, rows))
+    return _core.Documents(list(metadata))
+
+
+def _rows_of_columns(columns: Mapping[Any, Any], rows: int) -> list[dict[Any, Any]]:
+    names = list(columns)
+    values = [_column(name, columns[name], rows) for name in names]
+    if not names:
+        return [{} for _ in range(rows)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _column(name: Any, column: Any, rows: int) -> list[Any]:
+    if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
+        raise error_of(
+            "invalid_argument",
+            f"metadata column {name!r} must have one value a row: expected {rows} values, "
+            f"got {type(column).__name__} (one row's own metadata goes in a list: [{{...}}])",
+        )
+    if hasattr(column, "__array__"):
+        array = np.asarray(column)
+        if array.dtype.kind in "mM":
+            raise error_of(
+                "invalid_argument",
+                f"metadata column {name!r}: json cannot hold a {array.dtype}; "
+                "expected text or a number of your choice",
+            )
+        column = array.tolist()
+    values = list(column)
+    if len(values) != rows:
+        raise error_of(
+            "invalid_argument",
+            f"metadata column {name!r} must have one value a row: "
+            f"expected {rows} values, got {len(values)}",
+            expected=rows,
+            got=len(values),
+        )
+    return values
+
+
+def row_filter(source: Any) -> npt.NDArray[np.bool_] | _core.Ids:
+    """A mask (one bool a row of ``index.ids``), or ids."""
+    if hasattr(source, "__array__") and not isinstance(source, np.generic):
+        array = np.asarray(source)
+        if array.dtype.kind == "b":
+            if array.ndim != 1:
+                raise error_of(
+                    "invalid_argument",
+                    f"a mask must have one dimension: expected shape (rows,), got {array.shape}",
+                )
+            return np.ascontiguousarray(array)
+        return _core.Ids(array)
+    ids = None if isinstance(source, str) else id_column(source)
+    if ids is None or ids.single:
+        raise TypeError(
+            "filter must be a numpy bool mask over index.ids or a collection of ids, "
+            f"got {type(source).__name__}"
+        )
+    return ids
+
+
+def include_flags(include: Any) -> int:
+    """What a call brings besides ids, as the bits that the extension takes."""
+    names = (include,) if isinstance(include, str) else include
+    if not isinstance(names, Iterable):
+        raise TypeError(f"include must be a sequence of names, got {type(include).__name__}")
+    flags = 0
+    for name in names:
+        flag = _FLAG_OF.get(name) if isinstance(name, str) else None
+        if flag is None:
+            raise error_of(
+                "invalid_argument",
+                f"unknown name in include: expected 'metadata' or 'vector', got {name!r}",
+            )
+        flags |= flag
+    return flags

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""`open` and `Database`: a directory of indexes, or memory alone."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import weakref
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+from springg import _core
+from springg.errors import SpringgError, error_of
+from springg.index import Index
+from springg.types import html_table
+
+__all__ = ["Database", "open"]
+
+Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan", "hamming"]
+_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS |= {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+_open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def open(  # noqa: A001 - springg.open, as gzip.open
+    path: str | os.PathLike[str],
+    *,
+    memory_limit: int | str | None = None,
+    threads: int = 0,
+) -> Database:
+    """Open a directory of indexes, or memory alone.
+
+    Parameters
+    ----------
+    path : path-like
+        A directory, made when it is not there, or ``":memory:"``.
+    memory_limit : int or str, optional
+        Bytes, or text like ``"2GiB"``, that all indexes together may take; a write that would
+        pass it raises `ResourceExhausted` and changes nothing. None: no limit.
+    threads : int
+        Threads for long work; 0 takes every core that the process may use (affinity and cgroup).
+
+    Returns
+    -------
+    Database
+        Opening the same directory again in this process with equal options gives a second handle
+        on the same database.
+
+    Raises
+    ------
+    FailedPrecondition
+        Another process holds the directory (its pid is named), or this process has it open with
+        other options.
+    Corruption, Unsupported, IoError
+        The files are damaged, from a newer release, or cannot be read or written.
+
+    Notes
+    -----
+    On disk is what the last `Database.flush` or `Database.close` published. A process that ends
+    without closing closes its databases in an exit handler.
+    """
+    name = os.fspath(path)
+    if not isinstance(name, str):
+        raise TypeError(f"path must be a str or os.PathLike[str], got {type(path).__name__}")
+    if "\0" in name:
+        raise error_of("invalid_argument", f"path must not hold a nul character, got {name!r}")
+    return Database(_core.Database.open(os.fsencode(name), threads, _bytes_of(memory_limit)))
+
+
+class Database:
+    """A directory of indexes, or memory alone; made by `springg.open`.
+
+    ``db[name]`` is an index, ``name in db``, ``len(db)`` and iteration go over index names, and
+    ``with springg.open(...) as db`` closes at the end. Any method may be called from any thread;
+    the GIL is free while C++ works. After a fork the child must open the directory again: every
+    call there raises `FailedPrecondition`.
+    """
+
+    def __init__(self, core: _core.Database) -> None:
+        self._core = core
+        self._process = os.getpid()
+        _open_databases.add(self)
+
+    @property
+    def path(self) -> str:
+        """The path that was opened."""
+        return self._core.path
+
+    @property
+    def closed(self) -> bool:
+        """True after `close`."""
+        return self._core.closed
+
+    def create_index(
+        self,
+        name: str,
+        dimensions: int,
+        *,
+        metric: Metric = "cosine",
+        dtype: Literal["float32", "float16"] = "float32",
+        quantization: Literal["none", "auto"] = "auto",
+        m: int = 16,
+        ef_construction: int = 200,
+        seed: int = 0,
+        exist_ok: bool = False,
+    ) -> Index:
+        """Make an index.
+
+        Parameters
+        ----------
+        name : str
+            1..255 of ``A-Z a-z 0-9 . _ -``, not starting with a dot.
+        dimensions : int
+            Width of every vector, 1..65,536.
+        metric : {"cosine", "dot", "l2", "manhattan"}
+            What `Hits.distances` are: 1 - cos, -dot, Euclidean, sum of absolute differences.
+        dtype : {"float32", "float16"}
+            How vectors are kept.
+        quantization : {"auto", "none"}
+            How the graph is walked; results are exact distances in each case.
+        m : int
+            Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
+            More is better recall and more memory.
+        ef_construction : int
+            Width of the search for a new row's neighbors, 4..4,096. More is a better graph and a
+            slower build.
+        seed : int
+            Equal seed and rows give an equal graph when it is built in bulk.
+        exist_ok : bool
+            An index of that name and equal settings is given back instead of an error.
+
+        Returns
+        -------
+        Index
+
+        Raises
+        ------
+        AlreadyExists, InvalidArgument, Unsupported
+
+        References
+        ----------
+        Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
+        Hierarchical Navigable Small World graphs", 2018: `m` is M there.
+        """
+        for argument, value in {
+            "name": name,
+            "metric": metric,
+            "dtype": dtype,
+            "quantization": quantization,
+        }.items():
+            if not isinstance(value, str):
+                raise TypeError(f"{argument} must be a str, got {type(value).__name__}")
+        core = self._core.create_index(
+            _encodable(name),
+            dimensions,
+            _encodable(metric),
+            _encodable(dtype),
+            _encodable(quantization),
+            m,
+            ef_construction,
+            seed,
+            bool(exist_ok),
+        )
+        return Index(core, self)
+
+    def index(self, name: str) -> Index:
+        """Give the index of a name.
+
+        Raises
+        ------
+        NotFound
+            A `KeyError` that names near spellings.
+        """
+        return Index(self._core.index(_name(name)), self)
+
+    def indexes(self) -> list[str]:
+        """Names of all indexes, sorted."""
+        return self._core.index_names()
+
+    def drop_index(self, name: str) -> None:
+        """Delete an index with its files and memory.
+
+        Arrays that `Index.vectors` gave stay valid. Other calls on its handles raise
+        `FailedPrecondition`.
+
+        Raises
+        ------
+        NotFound
+        """
+        self._core.drop_index(_name(name))
+
+    def rename_index(self, old: str, new: str) -> None:
+        """Give an index another name; its handles follow.
+
+        Raises
+        ------
+        NotFound, AlreadyExists, InvalidArgument
+        """
+        self._core.rename_index(_name(old), _name(new))
+
+    def flush(self) -> None:
+        """Write everything acknowledged so far to disk, in segments with their graphs.
+
+        Atomic: after an error (`ResourceExhausted` for a full disk, `IoError`) the old state is
+        intact on disk, and memory is unchanged.
+        """
+        self._core.flush()
+
+    def stats(self) -> dict[str, int]:
+        """Generation of the manifest, last sequence, and counts."""
+        return self._core.stats()
+
+    def memory_usage(self) -> dict[str, int]:
+        """Bytes by component, in memory or mapped: vectors, graphs, ids, metadata, other, total."""
+        return self._core.memory_usage()
+
+    def close(self) -> None:
+        """Flush, then let go of files, threads and memory.
+
+        Calls that are running finish first; later ones raise `FailedPrecondition`. Closing twice
+        is fine. Another handle on the same database stays open.
+        """
+        self._core.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getitem__(self, name: str) -> Index:
+        return self.index(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.indexes()
+
+    def __len__(self) -> int:
+        return len(self.indexes())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.indexes())
+
+    def __repr__(self) -> str:
+        return f"<springg.Database {self.path!r}: {self._state()}>"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, ...]] = []
+        if self._state() != "closed":
+            for name in self:
+                index = self[name]
+                rows.append((name, f"{len(index):,}", str(index.dimensions), index.metric))
+        table = html_table(["index", "rows", "dimensions", "metric"], rows)
+        return html_table(["database", "state"], [(self.path, self._state())]) + table
+
+    def _state(self) -> str:
+        if self.closed:
+            return "closed"
+        try:
+            count = len(self)
+        except SpringgError as error:
+            return str(error)
+        return "1 index" if count == 1 else f"{count} indexes"
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"index name must be a str, got {type(name).__name__}")
+    return _encodable(name)
+
+
+def _encodable(text: str) -> str:
+    """The text, when UTF-8 can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise error_of(
+            "invalid_argument", f"expected valid unicode, got a lone surrogate in {text!a}"
+        ) from None
+    return text
+
+
+def _bytes_of(limit: int | str | None) -> Any:
+    if not isinstance(limit, str):
+        return limit
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", limit.lower())
+    if match is None or match[2] not in _UNITS:
+        raise error_of(
+            "invalid_argument",
+            f"memory_limit must be bytes or text like '2GiB' or '500MB', got {limit!r}",
+        )
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what this process opened; a forked child opened nothing of it."""
+    first_error: SpringgError | None = None
+    for database in list(_open_databases):
+        if database._process != os.getpid():
+            continue
+        try:
+            database.close()
+        except SpringgError as error:
+            first_error = first_error or error
+    if not _forked():
+        _core.wait_for_closings()
+    if first_error is not None:
+        raise first_error
+
+
+_imported_in = os.getpid()
+
+
+def _forked() -> bool:
+    return os.getpid() != _imported_in

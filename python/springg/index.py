@@ -1,0 +1,505 @@
+# SPDX-License-Identifier: MIT
+"""`Index`: a named set of vectors with one dimension and one metric."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from springg import _arrays, _core
+from springg._progress import reporting
+from springg._scanning import checked_batch_size, ids_of_view, scan_view
+from springg.errors import InvalidArgument, SpringgError, error_of
+from springg.types import BatchHits, Hits, Record, html_table, records
+
+if TYPE_CHECKING:
+    from springg.database import Database
+    from springg.importing import ImportReport
+    from springg.types import Id
+
+__all__ = ["Index"]
+
+_FLAGS: dict[Any, int] = {("metadata",): _arrays.INCLUDE_METADATA, (): 0}
+# Looked up once: a short search takes little longer than a few look-ups.
+_search = _core.search
+_QueryHits = _core.QueryHits
+
+
+class Index:
+    """A named set of vectors with one dimension and one metric.
+
+    Made by `Database.create_index` and ``db[name]``. ``len(index)``, ``id in index``, iteration
+    over ids in insertion order (a row that was upserted or updated with a vector counts as
+    inserted then) and ``index[id]``, a `Record`.
+
+    Notes
+    -----
+    Every call is atomic: all rows of it or none. Any method may be called from any thread; the
+    GIL is free while C++ works, and searches never wait for writers. Ids are str, int
+    (0..2^64-1) or `uuid.UUID`; the type given is the type returned, and ``"1"`` and ``1`` differ.
+    Ctrl-C stops a long call and leaves the index as it was.
+    """
+
+    __slots__ = ("__weakref__", "_core", "_database")
+
+    def __init__(self, core: _core.Index, database: Database) -> None:
+        self._core = core
+        self._database = database  # keeps it open as long as an index of it is held
+
+    @property
+    def name(self) -> str:
+        """Name in the database; follows `Database.rename_index`."""
+        return self._core.name
+
+    @property
+    def dimensions(self) -> int:
+        """Width of every vector."""
+        return self._core.dimensions
+
+    @property
+    def metric(self) -> str:
+        """``"cosine"``, ``"dot"``, ``"l2"`` or ``"manhattan"``."""
+        return self._core.metric
+
+    @property
+    def dtype(self) -> str:
+        """How vectors are kept: ``"float32"`` or ``"float16"``."""
+        return self._core.dtype
+
+    @property
+    def quantization(self) -> str:
+        """How the graph is walked: ``"none"`` or ``"auto"``."""
+        return self._core.quantization
+
+    @property
+    def m(self) -> int:
+        """Links of a row on the upper layers of the graph."""
+        return self._core.m
+
+    @property
+    def ef_construction(self) -> int:
+        """Width of the search for a new row's neighbors."""
+        return self._core.ef_construction
+
+    def add(
+        self,
+        ids: Any,
+        vectors: npt.ArrayLike,
+        metadata: Any = None,
+        *,
+        progress: Any = None,
+    ) -> int:
+        """Store new rows.
+
+        Parameters
+        ----------
+        ids : sequence of str, int or uuid.UUID, numpy array, or one id
+            One id goes with a vector of one dimension.
+        vectors : array_like, shape (n, dimensions)
+            C-contiguous float32 is read in place, with one copy into the engine's memory; other
+            floats, integers and layouts are converted first.
+        metadata : sequence of dict or None, or mapping of columns, optional
+            One JSON object (or None) a row, or ``{"year": array, "tag": list}``. With one id and
+            a vector of one dimension a mapping is that row's object.
+        progress : callable(done, total), tqdm-like object or True, optional
+            Told about ten times a second, and at the start and the end. An exception that it
+            raises stops the call.
+
+        Returns
+        -------
+        int
+            Rows added.
+
+        Raises
+        ------
+        AlreadyExists
+            Names the first id that exists, or that comes twice in the call.
+        DimensionMismatch, InvalidArgument
+            Names the row whose width, value (nan, infinite, beyond the index's dtype), id or
+            metadata is not allowed. Nothing of the call is stored after any error.
+        ResourceExhausted
+            The database's ``memory_limit`` would be passed.
+
+        Notes
+        -----
+        Rows are found by searches as soon as the call returns; up to 65,536 rows a call the graph
+        follows on background threads. A larger call builds its graph before it returns.
+        """
+        column, rows, documents = self._rows(ids, vectors, metadata)
+        with reporting(progress, "add") as callback:
+            return self._core.add(column, rows, documents, callback)
+
+    def upsert(self, ids: Any, vectors: npt.ArrayLike, metadata: Any = None) -> int:
+        """Insert rows, or replace them with their metadata (none given: none afterwards).
+
+        Parameters are those of `add`. The last of equal ids in one call wins.
+
+        Returns
+        -------
+        int
+            Distinct ids stored.
+
+        Raises
+        ------
+        DimensionMismatch, InvalidArgument, ResourceExhausted
+        """
+        column, rows, documents = self._rows(ids, vectors, metadata)
+        return self._core.upsert(column, rows, documents, None)
+
+    def update(
+        self, ids: Any, *, vectors: npt.ArrayLike | None = None, metadata: Any = None
+    ) -> int:
+        """Replace vectors, metadata or both of existing rows.
+
+        Parameters
+        ----------
+        ids : sequence of str, int or uuid.UUID, numpy array, or one id
+            Rows to change.
+        vectors : array_like, shape (n, dimensions), optional
+            None leaves the vectors. A row with a new vector counts as inserted now.
+        metadata : sequence of dict or None, or mapping of columns, optional
+            None leaves the metadata, of all rows or of one. For one id, a mapping is its object.
+
+        Returns
+        -------
+        int
+            Rows changed.
+
+        Raises
+        ------
+        NotFound
+            Names the first unknown id; nothing is stored.
+        DimensionMismatch, InvalidArgument, ResourceExhausted
+        """
+        column = _arrays.id_column(ids)
+        rows = None if vectors is None else _arrays.as_matrix(vectors, self.dimensions)
+        single = column.single or (rows is not None and rows.ndim == 1)
+        documents = _arrays.documents(metadata, len(column), single=single)
+        return self._core.update(column, rows, documents)
+
+    def delete(self, ids: Any) -> int:
+        """Delete rows.
+
+        Parameters
+        ----------
+        ids : sequence of str, int or uuid.UUID, numpy array, or one id
+            Unknown ids are passed over.
+
+        Returns
+        -------
+        int
+            How many existed.
+        """
+        return self._core.remove(_arrays.id_column(ids))
+
+    def clear(self) -> None:
+        """Delete every row; files and memory are given back."""
+        self._core.clear()
+
+    @overload
+    def get(self, ids: Id, *, include: Iterable[str] = ...) -> Record | None: ...
+    @overload
+    def get(
+        self, ids: list[Any] | tuple[Any, ...] | npt.NDArray[Any], *, include: Iterable[str] = ...
+    ) -> list[Record | None]: ...
+    @overload
+    def get(self, ids: Any, *, include: Iterable[str] = ...) -> Any: ...
+    def get(
+        self, ids: Any, *, include: Iterable[str] = ("vector", "metadata")
+    ) -> list[Record | None] | Record | None:
+        """Look rows up.
+
+        Parameters
+        ----------
+        ids : sequence of str, int or uuid.UUID, numpy array, or one id
+            Rows to look up.
+        include : iterable of {"vector", "metadata"}
+            What to bring.
+
+        Returns
+        -------
+        list of Record or None
+            In the order asked for, None for an unknown id. One id gives one Record or None.
+        """
+        column = _arrays.id_column(ids)
+        flags = _arrays.include_flags(include)
+        found, known, documents, vectors = self._core.get(column, flags)
+        live = records(known, documents, vectors)
+        answer = [next(live) if there else None for there in found]
+        return answer[0] if column.single else answer
+
+    @overload
+    def search(
+        self,
+        vectors: Sequence[float],
+        k: int = ...,
+        *,
+        ef: int | None = ...,
+        exact: bool = ...,
+        min_score: float | None = ...,
+        filter: Any = ...,
+        include: Iterable[str] = ...,
+        threads: int = ...,
+    ) -> Hits: ...
+    @overload
+    def search(
+        self,
+        vectors: Any,
+        k: int = ...,
+        *,
+        ef: int | None = ...,
+        exact: bool = ...,
+        min_score: float | None = ...,
+        filter: Any = ...,
+        include: Iterable[str] = ...,
+        threads: int = ...,
+    ) -> Any: ...
+    def search(
+        self,
+        vectors: Any,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        exact: bool = False,
+        min_score: float | None = None,
+        filter: Any = None,  # noqa: A002 - the word of the contract
+        include: Iterable[str] = ("metadata",),
+        threads: int = 0,
+    ) -> Hits | BatchHits:
+        """Find the nearest rows.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (dimensions,) or (n, dimensions)
+            One query or many. C-contiguous float32 is read in place.
+        k : int
+            Hits a query, 1..10,000; fewer when fewer rows are live (and match).
+        ef : int, optional
+            Width of the graph search, 1..4,096: more is better recall and slower. None chooses;
+            below `k` it counts as `k`. `k` above 4,096 scans every row.
+        exact : bool
+            Scan every row instead of walking the graph.
+        min_score : float, optional
+            Leave out hits with a lower score.
+        filter : ndarray of bool, shape (len(index),), or collection of ids, optional
+            Rows that may be found: a mask over ``index.ids``, or ids (unknown ones match
+            nothing). Matching rows are scanned exactly.
+        include : iterable of {"metadata", "vector"}
+            What to bring besides ids, scores and distances.
+        threads : int
+            For a batch or an exact search; 0 takes the database's.
+
+        Returns
+        -------
+        Hits or BatchHits
+            `Hits` for one dimension, `BatchHits` for two. Equal distances are ordered by
+            insertion. Scores come from the stored vectors.
+
+        Raises
+        ------
+        DimensionMismatch, InvalidArgument, TypeError
+
+        Notes
+        -----
+        One approximate query runs on the caller's thread. Cost: about ``ef * 2m`` distances.
+        """
+        allowed = None if filter is None else _arrays.row_filter(filter)
+        try:
+            flags = _FLAGS[include]
+        except (KeyError, TypeError):
+            flags = _arrays.include_flags(include)
+        found = _search(self._core, vectors, k, ef, exact, min_score, allowed, flags, threads)
+        if found is NotImplemented:
+            queries = _arrays.as_queries(vectors, self.dimensions)
+            found = _search(self._core, queries, k, ef, exact, min_score, allowed, flags, threads)
+        return Hits(found) if isinstance(found, _QueryHits) else BatchHits(found)
+
+    @property
+    def vectors(self) -> npt.NDArray[Any]:
+        """Every vector, as sent, in the order of `ids`; read-only, of the index's dtype.
+
+        Shape (len(index), dimensions). A zero-copy view when the index is one segment without
+        deleted rows (after `optimize`), else a copy. The view stays valid after `optimize`,
+        `Database.drop_index` and `Database.close`: it keeps the memory (or mapping) it shows.
+        """
+        return self._core.view().vectors(np.dtype(self.dtype), self.dimensions)
+
+    @property
+    def ids(self) -> list[Id]:
+        """Every id, in insertion order. A copy; O(rows)."""
+        view = self._core.view()
+        return view.ids(0, len(view))
+
+    def scan(
+        self, batch_size: int = 1000, *, include: Iterable[str] = ("vector", "metadata")
+    ) -> Iterator[list[Record]]:
+        """Go over all rows in insertion order.
+
+        Parameters
+        ----------
+        batch_size : int
+            Records a list, at least 1.
+        include : iterable of {"vector", "metadata"}
+            What to bring.
+
+        Returns
+        -------
+        iterator of list of Record
+            The rows of the moment of this call, whatever writers do meanwhile. It holds the
+            memory of those rows until it ends.
+        """
+        size = checked_batch_size(batch_size)
+        flags = _arrays.include_flags(include)
+        # Taken now and not at the first next().
+        return scan_view(self._core.view(), size, flags)
+
+    def get_vectors(self, ids: Any) -> npt.NDArray[np.float32]:
+        """Vectors of some rows, shape (n, dimensions), float32; a copy.
+
+        Raises
+        ------
+        NotFound
+            Names the first unknown id.
+        """
+        column = _arrays.id_column(ids)
+        found, _, _, vectors = self._core.get(column, _arrays.INCLUDE_VECTORS)
+        missing = found.find(0)
+        if missing >= 0:
+            unknown = column.to_list()[missing]
+            raise error_of(
+                "not_found",
+                f"no id {unknown!r} in index {self.name!r}",
+                id=str(unknown),
+                row=missing,
+            )
+        if vectors is None or len(column) == 0:
+            return np.empty((0, self.dimensions), np.float32)
+        return vectors
+
+    def optimize(self, *, progress: Any = None) -> None:
+        """Make memtable and segments one segment without deleted rows, its graph built anew.
+
+        Searches and writes go on meanwhile; rows written meanwhile stay outside.
+
+        Parameters
+        ----------
+        progress : callable(done, total), tqdm-like object or True, optional
+            Told about ten times a second. An exception that it raises stops the call, which
+            leaves the index as it was.
+        """
+        with reporting(progress, "optimize") as callback:
+            self._core.optimize(callback)
+
+    def recall(self, queries: npt.ArrayLike, k: int = 10, *, ef: int | None = None) -> float:
+        """Share of the exact nearest rows that `search` finds.
+
+        Parameters
+        ----------
+        queries : array_like, shape (n, dimensions)
+            One dimension is one query.
+        k : int
+            Hits a query.
+        ef : int, optional
+            As in `search`.
+
+        Returns
+        -------
+        float
+            0..1; a hit as near as the k-th exact one counts. 1.0 when there is nothing to find.
+        """
+        asked = np.atleast_2d(_arrays.as_queries(queries, self.dimensions))
+        found: BatchHits = self.search(asked, k, ef=ef, include=())
+        truth: BatchHits = self.search(asked, k, exact=True, include=())
+        wanted = int(truth.counts.sum())
+        if wanted == 0:
+            return 1.0
+        farthest = np.nanmax(truth.distances, axis=1, keepdims=True)
+        return min(1.0, float((found.distances <= farthest).sum()) / wanted)
+
+    def stats(self) -> dict[str, Any]:
+        """Rows, deleted rows, segments, rows without a segment or graph, bytes, last sequence.
+
+        ``stats["bytes"]`` has vectors, graph, codes, metadata, ids, other and total, in memory or
+        mapped. ``stats["background_error"]`` is the first error of background work since it was
+        last asked for, or None.
+        """
+        return self._core.stats()
+
+    def import_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        ids: str | None = None,
+        vectors: str | None = None,
+        metadata: str | Sequence[str] | None = None,
+        on_error: Any = "raise",
+        progress: Any = None,
+    ) -> ImportReport:
+        """Add the rows of a file; see `springg.importing.import_file`."""
+        from springg.importing import import_file
+
+        return import_file(
+            self,
+            path,
+            ids=ids,
+            vectors=vectors,
+            metadata=metadata,
+            on_error=on_error,
+            progress=progress,
+        )
+
+    def export_file(self, path: str | os.PathLike[str], *, format: Any = None) -> Any:  # noqa: A002
+        """Write every row to a file; see `springg.exporting.export_file`."""
+        from springg.exporting import export_file
+
+        return export_file(self, path, format=format)
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002
+        try:
+            column = _arrays.id_column(id)
+        except (TypeError, InvalidArgument):  # as a dict: what can be no key is not in it
+            return False
+        return column.single and self._core.contains(column)
+
+    def __iter__(self) -> Iterator[Id]:
+        return ids_of_view(self._core.view())
+
+    def __getitem__(self, id: Id) -> Record:  # noqa: A002
+        record = self.get(id)
+        if isinstance(record, list):
+            raise TypeError(f"index[...] takes one id, got {type(id).__name__}; use get()")
+        if record is None:
+            raise error_of("not_found", f"no id {id!r} in index {self.name!r}", id=str(id))
+        return record
+
+    def __repr__(self) -> str:
+        return (
+            f"<springg.Index {self.name!r}: {self._size()}, {self.dimensions} dimensions, "
+            f"{self.metric}, {self.dtype}>"
+        )
+
+    def _repr_html_(self) -> str:
+        names = ("dimensions", "metric", "dtype", "quantization", "m", "ef_construction")
+        settings = [(name, str(getattr(self, name))) for name in names]
+        return html_table(["index", self.name], [("rows", self._size()), *settings])
+
+    def _size(self) -> str:
+        try:
+            return f"{len(self):,} rows"
+        except SpringgError as error:
+            return str(error)
+
+    def _rows(
+        self, ids: Any, vectors: Any, metadata: Any
+    ) -> tuple[_core.Ids, npt.NDArray[np.float32], _core.Documents | None]:
+        column = _arrays.id_column(ids)
+        rows = _arrays.as_matrix(vectors, self.dimensions)
+        single = column.single or rows.ndim == 1
+        return column, rows, _arrays.documents(metadata, len(column), single=single)
