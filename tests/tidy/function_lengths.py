@@ -25,7 +25,7 @@ def cpp_functions(source: str) -> list[tuple[str, int, int]]:
 
     A brace that continues a member-initialiser list belongs to the function that it began.
     """
-    code = re.sub(r"^\s*#.*(\\\n.*)*$", _blank, cpp_code(source), flags=re.MULTILINE)
+    code = re.sub(r"(?m)^[ \t]*#(\\\n|.)*", _blank, cpp_code(source))
     found: list[tuple[str, int, int]] = []
     stack: list[str] = []
     head_start, name, first = 0, "", 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from project_tree import ROOT, cpp_layers, files, report, text
 
 RELEASE = ROOT / "build/release"

@@ -4,6 +4,7 @@
 import re
 
 import pytest
+
 from project_tree import ROOT, cpp_code, cpp_layers, files, matches, report, text
 
 VALUE_HEADERS = {"status.h", "types.h", "options.h", "progress.h", "cpu.h"}

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+
 from project_tree import ROOT, files, report, text
 
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/testing.md")

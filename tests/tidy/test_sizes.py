@@ -2,6 +2,7 @@
 """Functions of at most 70 lines, files of at most 500, lines of at most 100 columns."""
 
 import pytest
+
 from function_lengths import cpp_functions, python_functions
 from project_tree import CODE, ROOT, files, report, text
 

@@ -6,6 +6,7 @@ import re
 import tokenize
 
 import pytest
+
 from project_tree import CODE, TIDY, cpp_prose, files, matches, report, text
 
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "stuff"}
@@ -14,8 +15,8 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"
 # optimize). Each pattern is the form that is not used here.
 OTHER_SPELLINGS = (
     r"(de|re|un|non)?normaliz\w*|(re|un)?initializ(?!er)\w*|behavior\w*|colors?|colored|coloring"
-    r"|(de)?serializ\w*|organiz\w*|recogniz\w*|summariz\w*|analyz\w*|favor\w*|honor\w*|cancel(ed|ing)"
-    r"|label(ed|ing)|model(ed|ing)|materializ\w*|minimiz\w*|maximiz\w*|synchroniz\w*|prioritiz\w*"
+    r"|(de)?serializ\w*|organiz\w*|recogniz\w*|summariz\w*|analyz\w*|favor\w*|honor\w*"
+    r"|cancel(ed|ing)|label(ed|ing)|model(ed|ing)|materializ\w*|minimiz\w*|maximiz\w*|synchroniz\w*|prioritiz\w*"
     r"|utiliz\w*|realiz\w*|generaliz\w*|parallelized?|vectorized?|canonicaliz\w*|randomiz\w*"
     r"|neighbour\w*|centre[ds]?|artefact\w*"
 )
