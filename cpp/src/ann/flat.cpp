@@ -80,7 +80,6 @@ void scan_listed(const Space& space, const Query& query, std::span<const std::ui
 
 void scan_rows_batch(const Space& space, std::span<const Query> queries, std::uint32_t begin,
                      std::uint32_t end, const base::RowBits& excluded, std::span<TopK> tops) {
-  const kernels::DistanceFunctions& functions = functions_for(space);
   const std::size_t dims = space.dimensions;
   const std::size_t block_rows = tile_rows(space.vectors.stride);
   // The tile kernel takes queries at one stride; each has a vector of its own.
@@ -94,12 +93,10 @@ void scan_rows_batch(const Space& space, std::span<const Query> queries, std::ui
     const std::size_t rows = std::min<std::size_t>(block_rows, stop - begin);
     for (std::size_t first = 0; first < queries.size(); first += kTileQueries) {
       const std::size_t group = std::min(kTileQueries, queries.size() - first);
-      functions.tile(packed.data() + first * dims, dims, group, space.vectors.row(begin),
-                     space.vectors.stride, rows, dims, values.data(), rows);
+      scan_tile(space, packed.data() + first * dims, group, begin,
+                static_cast<std::uint32_t>(rows), values.data());
       for (std::size_t q = 0; q < group; ++q) {
-        float* ranks = values.data() + q * rows;
-        finish_ranks(space, begin, rows, ranks);
-        offer_block(ranks, rows, begin, excluded, tops[first + q]);
+        offer_block(values.data() + q * rows, rows, begin, excluded, tops[first + q]);
       }
     }
     begin += static_cast<std::uint32_t>(rows);

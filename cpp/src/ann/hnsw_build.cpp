@@ -7,9 +7,8 @@ namespace springg::ann {
 
 namespace {
 
-constexpr std::uint32_t kBatchPart = 50;                // at most 2 % of the graph
-constexpr std::uint32_t kBatchRowsMax = 4096;
-constexpr std::uint32_t kBatchCandidatesMax = 1 << 20;  // rows x ef_construction
+constexpr std::uint32_t kBatchPart = 50;               // at most 2 % of the graph
+constexpr std::uint32_t kBatchRowsMax = 1024;            // each is compared with all others
 constexpr std::uint32_t kTaskRowsMax = 8;
 constexpr std::uint32_t kTasksPerThread = 8;
 
@@ -49,9 +48,7 @@ BatchInserter::BatchInserter(GrowingData& data, const Space& space, base::Execut
 }
 
 std::uint32_t BatchInserter::batch_rows(std::uint32_t covered) const noexcept {
-  const std::uint32_t most =
-      std::min(kBatchRowsMax, kBatchCandidatesMax / data_.options.ef_construction);
-  return std::clamp(covered / kBatchPart, std::uint32_t{1}, most);
+  return std::clamp(covered / kBatchPart, std::uint32_t{1}, kBatchRowsMax);
 }
 
 Status BatchInserter::reserve(std::uint32_t end) {
@@ -121,34 +118,96 @@ void BatchInserter::link_forward(const Layer& layer, std::uint32_t number, std::
   }
 }
 
-void BatchInserter::insert_row(std::uint32_t index, Worker& worker) {
+// Ranks of all rows of the batch from each of `queries`, which lie one after another.
+void BatchInserter::rank_peers(std::span<const Query> queries, Worker& worker) {
+  const std::size_t dims = space_.dimensions;
+  const std::size_t peers = levels_.size();
+  worker.packed.resize(queries.size() * dims);
+  worker.peer_ranks.resize(queries.size() * peers);
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    std::copy_n(queries[q].prepared(), dims, worker.packed.data() + q * dims);
+  }
+  scan_tile(space_, worker.packed.data(), queries.size(), begin_,
+            static_cast<std::uint32_t>(peers), worker.peer_ranks.data());
+}
+
+// The frozen graph does not have the batch's own rows, and rows that come together are often alike.
+void BatchInserter::offer_peers(const std::uint32_t* numbers, const float* ranks,
+                                std::size_t count, std::uint32_t self, SearchPool& pool) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Key key = make_key(ranks[i], numbers[i]);
+    if (key < pool.bound() && numbers[i] != self) pool.insert(key);
+  }
+}
+
+void BatchInserter::insert_row(std::uint32_t index, const Query& query, const float* peer_ranks,
+                               Worker& worker) {
   const GrowingSight sight(data_, kNoRow);
-  if (sight.limit() == 0) return;
-  const std::uint32_t row = begin_ + index;
-  const Query query(space_, worker.pairs.stored_floats(row));
   SearchTask task{space_, query, thread_scratch()};
+  SearchPool& pool = task.scratch.pool;
   const std::size_t ef = data_.options.ef_construction;
+  const std::uint32_t level = levels_[index];
   const GraphStart start = sight.start();
-  const std::uint32_t level = std::min(levels_[index], start.layer);
-  Found found = descend_to(sight, level, start, task);
+  Found found{};
+  if (sight.limit() != 0) found = descend_to(sight, std::min(level, start.layer), start, task);
   for (std::uint32_t l = level; l > 0; --l) {
     const GrowingUpper layer = sight.upper(l);
-    walk(layer, found, ef, sight.numbers(), task);
-    const Key nearest = task.scratch.pool.keys()[0];
-    found = {rank_of(nearest), number_of(nearest)};
+    if (l <= start.layer) {
+      walk(layer, found, ef, sight.numbers(), task);
+      const Key nearest = pool.keys()[0];
+      found = {rank_of(nearest), number_of(nearest)};
+      if (l == 1) found.number = layer.row_of(found.number);
+    } else {
+      pool.reset(ef);
+    }
+    const LayerBatch& batch = layers_[l];
+    worker.upper_ranks.resize(batch.sources.size());
+    for (std::size_t i = 0; i < batch.sources.size(); ++i) {
+      worker.upper_ranks[i] = peer_ranks[layer.row_of(batch.sources[i]) - begin_];
+    }
+    offer_peers(batch.sources.data(), worker.upper_ranks.data(), batch.sources.size(),
+                upper_number_[index], pool);
     link_forward(layer, upper_number_[index], places_[index][l - 1], layers_[l], worker);
-    if (l == 1) found.number = layer.row_of(found.number);
   }
-  walk(sight.base(), found, ef, sight.limit(), task);
-  link_forward(sight.base(), row, index, layers_[0], worker);
+  pool.reset(ef);
+  if (sight.limit() != 0) walk(sight.base(), found, ef, sight.limit(), task);
+  const LayerBatch& batch = layers_[0];
+  offer_peers(batch.sources.data(), peer_ranks, batch.sources.size(), begin_ + index, pool);
+  link_forward(sight.base(), begin_ + index, index, layers_[0], worker);
+}
+
+void BatchInserter::insert_rows(std::uint32_t first, std::uint32_t last, Worker& worker) {
+  std::vector<Query> queries;
+  queries.reserve(last - first);
+  for (std::uint32_t i = first; i < last; ++i) {
+    queries.emplace_back(space_, worker.pairs.stored_floats(begin_ + i));
+  }
+  rank_peers(queries, worker);
+  for (std::uint32_t i = first; i < last && !pace_.stopped(); ++i) {
+    const std::size_t at = std::size_t{i - first} * levels_.size();
+    insert_row(i, queries[i - first], worker.peer_ranks.data() + at, worker);
+    pace_.advance(1);
+  }
+}
+
+// Rows of one batch may have chosen each other already.
+std::size_t BatchInserter::drop_linked(const std::uint32_t* links, std::size_t link_count,
+                                       Edge* edges, std::size_t count) noexcept {
+  const auto linked = [&](const Edge& edge) {
+    return std::any_of(links, links + link_count, [&](const std::uint32_t& link) {
+      return load_relaxed(&link) == edge.source;
+    });
+  };
+  return static_cast<std::size_t>(std::remove_if(edges, edges + count, linked) - edges);
 }
 
 template <class Layer>
-void BatchInserter::add_links(const Layer& layer, std::uint32_t target, const Edge* edges,
+void BatchInserter::add_links(const Layer& layer, std::uint32_t target, Edge* edges,
                               std::size_t count, Worker& worker) {
   std::uint32_t* links = layer.links(target);
   const std::uint32_t width = layer.width();
   const std::size_t old = links_in(links, width);
+  count = drop_linked(links, old, edges, count);
   if (old + count <= width) {
     for (std::size_t i = 0; i < count; ++i) store_relaxed(links + old + i, edges[i].source);
     return;
@@ -238,10 +297,7 @@ Status BatchInserter::insert(std::uint32_t end) {
   executor_.run((rows + task_rows - 1) / task_rows, [&](std::size_t task, unsigned worker) {
     const auto first = static_cast<std::uint32_t>(task) * task_rows;
     const std::uint32_t last = std::min(rows, first + task_rows);
-    for (std::uint32_t i = first; i < last && !pace_.stopped(); ++i) {
-      insert_row(i, *workers_[worker]);
-      pace_.advance(1);
-    }
+    insert_rows(first, last, *workers_[worker]);
   });
   if (pace_.stopped()) return failed_precondition("stopped by the caller");
   link_back(GrowingBase{&data_.base, end}, layers_[0]);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Inserting one batch into a growing graph.
+// Inserting one batch into a growing graph: every row is searched for in the graph as it was and
+// among the batch itself, all at once; then links back are written, each target's by one task.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "ann/hnsw_links.h"
@@ -22,8 +24,8 @@ class BatchInserter {
  public:
   BatchInserter(GrowingData& data, const Space& space, base::Executor& executor, Pace& pace);
 
-  // Rows that the next batch should have when `covered` are in: few while the graph is young,
-  // since rows of a batch do not see each other.
+  // Rows that the next batch should have when `covered` are in: few while the graph is
+  // young, since a batch is searched for in the graph before it.
   std::uint32_t batch_rows(std::uint32_t covered) const noexcept;
   // Inserts rows [covered, end) and publishes them. When stopped before anyone could see a change,
   // nothing is changed and covered stays.
@@ -41,7 +43,9 @@ class BatchInserter {
     PairRanks pairs;
     std::vector<Neighbor> candidates;
     std::vector<Edge> edges;
-    std::vector<float> vector;
+    std::vector<float> packed;       // prepared queries side by side
+    std::vector<float> peer_ranks;   // a query: ranks of the batch's rows
+    std::vector<float> upper_ranks;
   };
   // The part of the batch that lies on one layer: numbers [first, first + count) of it.
   struct LayerBatch {
@@ -51,7 +55,12 @@ class BatchInserter {
 
   Status reserve(std::uint32_t end);
   void lay_out(std::uint32_t end);
-  void insert_row(std::uint32_t index, Worker& worker);
+  void insert_rows(std::uint32_t first, std::uint32_t last, Worker& worker);
+  void rank_peers(std::span<const Query> queries, Worker& worker);
+  void insert_row(std::uint32_t index, const Query& query, const float* peer_ranks,
+                  Worker& worker);
+  static void offer_peers(const std::uint32_t* numbers, const float* ranks, std::size_t count,
+                          std::uint32_t self, SearchPool& pool);
   template <class Layer>
   void link_forward(const Layer& layer, std::uint32_t number, std::size_t place,
                     LayerBatch& batch, Worker& worker);
@@ -61,8 +70,10 @@ class BatchInserter {
   void link_back_part(const Layer& layer, const LayerBatch& batch, std::uint32_t part,
                       std::uint32_t parts, Worker& worker);
   template <class Layer>
-  void add_links(const Layer& layer, std::uint32_t target, const Edge* edges, std::size_t count,
+  void add_links(const Layer& layer, std::uint32_t target, Edge* edges, std::size_t count,
                  Worker& worker);
+  static std::size_t drop_linked(const std::uint32_t* links, std::size_t link_count, Edge* edges,
+                                 std::size_t count) noexcept;
   void publish(std::uint32_t end);
 
   GrowingData& data_;

@@ -69,6 +69,22 @@ void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
   }
 }
 
+void scan_tile(const Space& space, const float* packed, std::size_t queries, std::uint32_t begin,
+               std::uint32_t count, float* ranks) noexcept {
+  const auto& functions = functions_for(space);
+  const std::size_t dims = space.dimensions;
+  for (std::uint32_t done = 0; done < count;) {
+    const std::size_t run = std::min<std::size_t>(count - done,
+                                                  run_length(space.vectors, begin + done));
+    functions.tile(packed, dims, queries, space.vectors.row(begin + done), space.vectors.stride,
+                   run, dims, ranks + done, count);
+    for (std::size_t q = 0; q < queries; ++q) {
+      finish_ranks(space, begin + done, run, ranks + q * count + done);
+    }
+    done += static_cast<std::uint32_t>(run);
+  }
+}
+
 Query::Query(const Space& space, const float* query)
     : prepared_(query, query + space.dimensions), functions_(&functions_for(space)) {
   if (space.metric != Metric::kCosine) return;

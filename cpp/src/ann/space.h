@@ -63,6 +63,11 @@ const kernels::DistanceFunctions& functions_for(const Space& space) noexcept;
 void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
                   float* values) noexcept;
 
+// ranks[q * count + i] = rank of row begin + i from query q, whose prepared floats are
+// packed[q * dimensions ...]. Bit for bit what Query::scan() gives.
+void scan_tile(const Space& space, const float* packed, std::size_t queries, std::uint32_t begin,
+               std::uint32_t count, float* ranks) noexcept;
+
 // What finish_ranks() does to one result; inverse_norm is used for cosine only.
 inline float finish_rank(Metric metric, float value, float inverse_norm) noexcept {
   switch (metric) {
