@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""What is refused, with which error, and that nothing of it is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import springg
+
+WRITES = ["add", "upsert", "update"]
+
+
+def write(index, call, ids, vectors):
+    if call == "update":
+        return index.update(ids, vectors=vectors)
+    return getattr(index, call)(ids, vectors)
+
+
+@pytest.fixture
+def kept(index):
+    """Rows a, b, c; after the test they must be what they were."""
+    index.add(["a", "b", "c"], np.eye(4)[:3])
+    yield index
+    assert index.ids == ["a", "b", "c"]
+    assert np.array_equal(index.vectors, np.eye(4)[:3])
+
+
+def ids_for(call):
+    return ["x", "y", "z"] if call == "add" else ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("call", WRITES)
+@pytest.mark.parametrize("width", [0, 3, 5])
+def test_wrong_width(kept, call, width):
+    with pytest.raises(springg.DimensionMismatch) as caught:
+        write(kept, call, ids_for(call), np.ones((3, width), np.float32))
+    assert str(caught.value) == f"vector dimension mismatch: expected 4, got {width}"
+    assert caught.value.code == "dimension_mismatch"
+    assert isinstance(caught.value, ValueError)
+
+
+def test_wrong_width_of_queries_and_of_one_vector(kept):
+    for query in (np.ones(3), [1.0] * 5, np.ones((2, 3)), [[1.0] * 5]):
+        with pytest.raises(springg.DimensionMismatch, match=r"expected 4, got [35]"):
+            kept.search(query)
+    for query in ([], np.empty(0, np.float32)):
+        with pytest.raises(springg.DimensionMismatch, match="expected 4, got 0"):
+            kept.search(query)
+    with pytest.raises(springg.DimensionMismatch, match="expected 4, got 5"):
+        kept.add("x", [1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize("call", WRITES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39, -1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, list])
+def test_values_that_are_not_finite(kept, call, value, dtype):
+    vectors = np.ones((3, 4), np.float64)
+    vectors[2, 1] = value
+    with np.errstate(all="ignore"):
+        vectors = vectors.tolist() if dtype is list else vectors.astype(dtype)
+    with pytest.raises(springg.InvalidArgument, match="row 2") as caught:
+        write(kept, call, ids_for(call), vectors)
+    assert caught.value.details["row"] == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
+def test_queries_that_are_not_finite(kept, value):
+    with pytest.raises(springg.InvalidArgument):
+        kept.search([1, value, 0, 0])
+    with pytest.raises(springg.InvalidArgument, match="row 1"):
+        kept.search([[1, 0, 0, 0], [1, value, 0, 0]])
+
+
+@pytest.mark.parametrize("call", WRITES)
+def test_values_beyond_float16(db, call):
+    index = db.create_index("half", 2, dtype="float16")
+    index.add(["a", "b", "c"], [[1, 1]] * 3)
+    with pytest.raises(springg.InvalidArgument, match="row 1"):
+        write(index, call, ids_for(call), [[1, 1], [70_000, 1], [1, 1]])
+    assert index.vectors.tolist() == [[1, 1]] * 3
+    assert write(index, call, ids_for(call), [[65_504, 1]] * 3) == 3
+
+
+@pytest.mark.parametrize("call", WRITES)
+def test_ragged_lists(kept, call):
+    with pytest.raises(springg.InvalidArgument, match=r"width 4.*width 3 in row 2"):
+        write(kept, call, ids_for(call), [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3]])
+    with pytest.raises(springg.InvalidArgument, match="row 1"):
+        write(kept, call, ids_for(call), [[1, 2, 3, 4], 5, [1, 2, 3, 4]])
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        np.full((3, 4), None),
+        np.ones((3, 4)).astype(object),
+        np.array([[1, 2], [3]], object),
+        [[1, 2, 3, None]] * 3,
+        [[1, 2, 3, {}]] * 3,
+        np.full(3, None),
+    ],
+)
+def test_object_arrays(kept, vectors):
+    with pytest.raises(springg.InvalidArgument):
+        kept.add(["x", "y", "z"], vectors)
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        "abcd",
+        b"abcd",
+        None,
+        {"a": 1},
+        {1, 2, 3, 4},
+        object(),
+        [["a", "b", "c", "d"]] * 3,
+        np.full((3, 4), "x"),
+        np.ones((3, 4), complex),
+        np.full((3, 4), np.datetime64("2020-01-01")),
+    ],
+)
+def test_vectors_of_the_wrong_type(kept, vectors):
+    with pytest.raises(TypeError):
+        kept.add(["x", "y", "z"], vectors)
+    with pytest.raises(TypeError):
+        kept.search(vectors)
+
+
+@pytest.mark.parametrize("shape", [(), (3, 2, 2), (1, 1, 1, 4)])
+def test_wrong_number_of_dimensions(kept, shape):
+    with pytest.raises(springg.InvalidArgument, match="dimensions"):
+        kept.add(["x", "y", "z"], np.ones(shape, np.float32))
+    with pytest.raises(springg.InvalidArgument, match="dimensions"):
+        kept.search(np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("k", [0, -1, 10_001, 2**70])
+def test_k_out_of_range(kept, k):
+    for queries in (np.ones(4), np.ones((2, 4), np.float32)):
+        with pytest.raises(springg.InvalidArgument, match=rf"k .*{k}"):
+            kept.search(queries, k)
+
+
+@pytest.mark.parametrize("k", ["10", 1.5, 2.0, None, True, np.float32(3), [1]])
+def test_k_of_the_wrong_type(kept, k):
+    with pytest.raises(TypeError, match="k must be"):
+        kept.search(np.ones(4), k)
+
+
+def test_k_of_numpy(kept):
+    assert len(kept.search(np.ones(4), np.int32(2))) == 2
+
+
+@pytest.mark.parametrize("ef", [0, -1, 4_097])
+def test_ef_out_of_range(kept, ef):
+    with pytest.raises(springg.InvalidArgument, match="ef"):
+        kept.search(np.ones(4), 2, ef=ef)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"ef": "5"},
+        {"ef": 1.5},
+        {"min_score": "high"},
+        {"threads": 1.5},
+        {"threads": None},
+        {"include": 3},
+        {"colour": 1},
+    ],
+)
+def test_search_arguments_of_the_wrong_type(kept, arguments):
+    with pytest.raises(TypeError):
+        kept.search(np.ones(4), 2, **arguments)
+
+
+def test_search_arguments_out_of_range(kept):
+    with pytest.raises(springg.InvalidArgument, match="threads"):
+        kept.search(np.ones(4), 2, threads=-1)
+    with pytest.raises(springg.InvalidArgument, match="min_score"):
+        kept.search(np.ones(4), 2, min_score=float("nan"))
+
+
+@pytest.mark.parametrize("dimensions", [0, -1, 65_537, 2**64])
+def test_dimensions_out_of_range(db, dimensions):
+    with pytest.raises(springg.InvalidArgument, match="dimensions"):
+        db.create_index("a", dimensions)
+    assert len(db) == 0
+
+
+@pytest.mark.parametrize("dimensions", [1.5, 2.0, "3", None, True])
+def test_dimensions_of_the_wrong_type(db, dimensions):
+    with pytest.raises(TypeError, match="dimensions"):
+        db.create_index("a", dimensions)
+    assert len(db) == 0
+
+
+def test_the_largest_dimensions(db):
+    index = db.create_index("wide", 65_536, metric="l2")
+    index.add("a", np.ones(65_536, np.float32))
+    assert index.search(np.ones(65_536), 1).distances.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", ".", ".hidden", "a\0b", "a" * 256, "a" * 300, "é", "a b", "\ud800"]
+)
+def test_index_names(db, name):
+    with pytest.raises(springg.InvalidArgument):
+        db.create_index(name, 2)
+    db.create_index("fine", 2)
+    with pytest.raises(springg.InvalidArgument):
+        db.rename_index("fine", name)
+    assert db.indexes() == ["fine"]
+
+
+@pytest.mark.parametrize("name", ["a", "A-z_0.9", "a" * 255, "-", "_", "0"])
+def test_index_names_that_are_allowed(db, name):
+    db.create_index(name, 2)
+    assert db[name].name == name
+
+
+@pytest.mark.parametrize("name", [None, 5, b"a", ["a"]])
+def test_index_names_of_the_wrong_type(db, name):
+    with pytest.raises(TypeError):
+        db.create_index(name, 2)
+    with pytest.raises(TypeError):
+        db[name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"metric": "euclid"}, "cosine.*euclid"),
+        ({"dtype": "float64"}, "float32.*float64"),
+        ({"quantization": "pq"}, "none.*pq"),
+        ({"m": 1}, "m "),
+        ({"m": 65}, "m "),
+        ({"ef_construction": 3}, "ef_construction"),
+        ({"ef_construction": 5_000}, "ef_construction"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"),
+    ],
+)
+def test_settings_out_of_range(db, arguments, match):
+    with pytest.raises(springg.InvalidArgument, match=match):
+        db.create_index("a", 2, **arguments)
+    assert len(db) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"metric": 1}, {"dtype": np.float32}, {"m": "16"}, {"ef_construction": 1.5}, {"seed": None}],
+)
+def test_settings_of_the_wrong_type(db, arguments):
+    with pytest.raises(TypeError):
+        db.create_index("a", 2, **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"metric": "hamming"},
+        {"dtype": "int8"},
+        {"dtype": "uint8"},
+        {"dtype": "binary"},
+        {"quantization": "int8"},
+        {"quantization": "int4"},
+    ],
+)
+def test_settings_of_later_stages(db, arguments):
+    with pytest.raises(springg.Unsupported) as caught:
+        db.create_index("a", 8, **arguments)
+    assert isinstance(caught.value, NotImplementedError)
+    assert len(db) == 0
