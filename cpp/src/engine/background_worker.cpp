@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "engine/background_worker.h"
+
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include <system_error>
+#include <utility>
+
+namespace springg::engine {
+
+namespace {
+
+// Linux keeps a priority for each thread; elsewhere it would be the whole process's.
+void lower_own_priority() noexcept {
+#if defined(__linux__)
+  constexpr int kNiceness = 5;
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNiceness);
+#endif
+}
+
+}  // namespace
+
+void BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) {
+  {
+    base::MutexLock lock(mutex_);
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    tasks_.push_back(std::move(task));
+    if (!thread_.joinable()) {
+      try {
+        thread_ = std::thread([this] { work(); });
+      } catch (const std::system_error&) {
+        // No thread to be had: writers that need the work done do it themselves.
+        tasks_.clear();
+        return;
+      }
+    }
+  }
+  wake_.notify_one();
+}
+
+void BackgroundWorker::work() {
+  lower_own_priority();
+  Stopper stop(stopping_);
+  mutex_.lock();
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    if (tasks_.empty()) {
+      wake_.wait(mutex_);
+      continue;
+    }
+    std::weak_ptr<BackgroundTask> next = std::move(tasks_.front());
+    tasks_.pop_front();
+    mutex_.unlock();
+    bool more = false;
+    if (const std::shared_ptr<BackgroundTask> task = next.lock()) {
+      more = task->background_step(stop);
+    }
+    mutex_.lock();
+    if (more) tasks_.push_back(std::move(next));
+  }
+  mutex_.unlock();
+}
+
+void BackgroundWorker::stop() {
+  std::thread thread;
+  {
+    base::MutexLock lock(mutex_);
+    stopping_.store(true, std::memory_order_relaxed);
+    tasks_.clear();
+    thread.swap(thread_);
+  }
+  wake_.notify_one();
+  if (thread.joinable()) thread.join();
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// One thread a database for work that no call waits for: extending graphs and turning memtables
+// into segments. It starts when there is something to do, at low priority.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <thread>
+
+#include "base/mutex.h"
+#include "springg/progress.h"
+
+namespace springg::engine {
+
+// Something with work in small steps.
+class BackgroundTask {
+ public:
+  virtual ~BackgroundTask() = default;
+  // Does some work, about 100 ms of it or until `stop` says stop. True when more is to be done.
+  virtual bool background_step(Progress& stop) = 0;
+};
+
+class BackgroundWorker {
+ public:
+  ~BackgroundWorker() { stop(); }
+  // Takes turns with the other tasks until it has no more work.
+  void add(std::weak_ptr<BackgroundTask> task);
+  // Asks the running step to stop and joins. Tasks added afterwards are ignored.
+  void stop();
+
+ private:
+  class Stopper final : public Progress {
+   public:
+    explicit Stopper(const std::atomic<bool>& stopping) : stopping_(stopping) {}
+    bool update(std::uint64_t, std::uint64_t) override {
+      return !stopping_.load(std::memory_order_relaxed);
+    }
+
+   private:
+    const std::atomic<bool>& stopping_;
+  };
+
+  void work();
+
+  std::atomic<bool> stopping_{false};
+  base::Mutex mutex_;
+  base::CondVar wake_;
+  std::deque<std::weak_ptr<BackgroundTask>> tasks_ SPRINGG_GUARDED_BY(mutex_);
+  std::thread thread_ SPRINGG_GUARDED_BY(mutex_);
+};
+
+}  // namespace springg::engine

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#include "engine/compaction.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "engine/memtable.h"
+#include "engine/poller.h"
+
+namespace springg::engine {
+
+namespace {
+
+// Rows that a thread copies at a time.
+constexpr std::size_t kCopyRows = 4096;
+// A memtable's graph is taken over with the deleted rows in it when they are at most this part of
+// all rows: building it anew costs seconds, a deleted row some memory until optimize().
+constexpr std::uint32_t kDeletedPart = 8;
+
+void copy_rows(storage::SegmentBuilder& builder, const std::vector<PartView>& sources,
+               const std::vector<Location>& rows, base::Executor& executor, Poller& poller) {
+  const std::size_t tasks = (rows.size() + kCopyRows - 1) / kCopyRows;
+  executor.run(tasks, [&](std::size_t task, unsigned) {
+    if (!poller.advance(0)) return;
+    const std::size_t end = std::min(rows.size(), (task + 1) * kCopyRows);
+    for (std::size_t to = task * kCopyRows; to < end; ++to) {
+      const Part& part = *sources[rows[to].part].part;
+      const std::uint32_t row = rows[to].row;
+      const ann::Space space = part.space();
+      const std::size_t bytes = builder.vector_table().stride;
+      std::memcpy(builder.vectors() + to * bytes, space.vectors.row(row), bytes);
+      if (builder.inverse_norms() != nullptr) {
+        std::memcpy(builder.inverse_norms() + to, space.inverse_norms.row(row), sizeof(float));
+      }
+      builder.sequences()[to] = part.sequence(row);
+    }
+  });
+}
+
+// Ids must be distinct in a segment, but a row that is kept although it is deleted may have an id
+// that a later row has again: it gets a number that no row has.
+class StandInIds {
+ public:
+  explicit StandInIds(const PartView& source) : source_(source) {
+    const base::Uuid random = base::Uuid::random();
+    std::memcpy(&next_, random.bytes.data(), sizeof next_);
+  }
+  void append(std::uint32_t row, IdColumn& ids) {
+    const IdView id = source_.part->id(row);
+    if (source_.part->find(id, source_.rows) == row) {
+      ids.append(id);
+      return;
+    }
+    while (taken(next_)) ++next_;
+    ids.append_integer(next_++);
+  }
+
+ private:
+  bool taken(std::uint64_t number) const {
+    const IdView id{IdKind::kInteger, {reinterpret_cast<const char*>(&number), sizeof number}};
+    return source_.part->find(id, source_.rows).has_value();
+  }
+  const PartView& source_;
+  std::uint64_t next_ = 0;
+};
+
+Status copy_records(storage::SegmentBuilder& builder, const std::vector<PartView>& sources,
+                    const std::vector<Location>& rows, bool with_deleted) {
+  IdColumn ids;
+  MetadataColumn metadata;
+  bool any = false;
+  StandInIds stand_ins(sources.front());
+  for (const Location& from : rows) {
+    const PartView& source = sources[from.part];
+    if (with_deleted) {
+      stand_ins.append(from.row, ids);
+    } else {
+      ids.append(source.part->id(from.row));
+    }
+    const auto text = source.metadata(from.row);
+    any = any || text.has_value();
+    text.has_value() ? metadata.append(*text) : metadata.append_none();
+  }
+  SPRINGG_RETURN_IF_ERROR(builder.set_ids(ids));
+  return any ? builder.set_metadata(metadata) : Status();
+}
+
+std::vector<Location> rows_to_keep(const std::vector<PartView>& sources, bool with_deleted) {
+  std::vector<Location> rows;
+  for (std::uint32_t number = 0; number < sources.size(); ++number) {
+    const base::RowBits deleted = sources[number].deleted();
+    for (std::uint32_t row = 0; row < sources[number].rows; ++row) {
+      if (with_deleted || !deleted.test(row)) rows.push_back({number, row});
+    }
+  }
+  return rows;
+}
+
+Status take_graph(const ann::GrowingGraph& graph, storage::SegmentBuilder& builder) {
+  SPRINGG_ASSIGN_OR_RETURN(const std::span<std::byte> image,
+                           builder.allocate_graph(graph.image_bytes()));
+  graph.write_image(image);
+  return {};
+}
+
+Result<Compacted> build(const std::vector<PartView>& sources, const ann::GrowingGraph* graph,
+                        const IndexOptions& options, std::shared_ptr<MemoryBudget> budget,
+                        base::Executor& executor, Progress* progress) {
+  Compacted made;
+  made.kept_deleted = graph != nullptr;
+  const std::vector<Location> rows = rows_to_keep(sources, made.kept_deleted);
+  if (rows.empty()) return made;
+  if (rows.size() > limits::kSegmentRowsMax) {
+    return resource_exhausted("expected at most " + std::to_string(limits::kSegmentRowsMax) +
+                              " rows in one segment, got " + std::to_string(rows.size()));
+  }
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  SPRINGG_ASSIGN_OR_RETURN(auto builder,
+                           storage::SegmentBuilder::create(segment_settings(options), count));
+  Poller poller(progress, count);
+  copy_rows(*builder, sources, rows, executor, poller);
+  SPRINGG_RETURN_IF_ERROR(poller.status());
+  SPRINGG_RETURN_IF_ERROR(copy_records(*builder, sources, rows, made.kept_deleted));
+  if (graph != nullptr) {
+    SPRINGG_RETURN_IF_ERROR(take_graph(*graph, *builder));
+  } else {
+    SPRINGG_RETURN_IF_ERROR(build_graph(*builder, count, options, executor, progress));
+  }
+  SPRINGG_ASSIGN_OR_RETURN(auto segment, builder->finish());
+  SPRINGG_ASSIGN_OR_RETURN(made.part, SegmentPart::open(std::move(segment), std::move(budget)));
+  return made;
+}
+
+// Rows of one source that changed between two of its versions, into the compacted part's overlay.
+void carry_part(const PartView& before, const PartView* now, std::uint32_t& next,
+                OverlayEditor& editor) {
+  if (now != nullptr && now->overlay == before.overlay) {
+    next += before.live_rows();
+    return;
+  }
+  const base::RowBits gone_before = before.deleted();
+  const base::RowBits gone_now = now == nullptr ? base::RowBits{} : now->deleted();
+  for (std::uint32_t row = 0; row < before.rows; ++row) {
+    if (gone_before.test(row)) continue;
+    if (now == nullptr || gone_now.test(row)) {
+      editor.erase(next);
+    } else if (now->overlay->has_patches()) {
+      const MetadataPatch* old_patch =
+          before.overlay == nullptr ? nullptr : before.overlay->patch(row);
+      const MetadataPatch* new_patch = now->overlay->patch(row);
+      if (new_patch != nullptr && (old_patch == nullptr || old_patch->text != new_patch->text)) {
+        editor.patch(next, new_patch->text);
+      }
+    }
+    ++next;
+  }
+}
+
+}  // namespace
+
+storage::SegmentSettings segment_settings(const IndexOptions& options) {
+  return {static_cast<std::uint32_t>(options.dimensions), options.metric, options.dtype};
+}
+
+ann::Space space_of(const storage::SegmentBuilder& builder, const IndexOptions& options) {
+  ann::Space space;
+  space.metric = options.metric;
+  space.dtype = options.dtype;
+  space.dimensions = static_cast<std::uint32_t>(options.dimensions);
+  space.vectors = builder.vector_table();
+  space.inverse_norms = builder.inverse_norm_table();
+  return space;
+}
+
+Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
+                   const IndexOptions& options, base::Executor& executor, Progress* progress) {
+  if (rows < kGraphRowsMin) return {};
+  const ann::GraphOptions settings{
+      .m = static_cast<std::uint32_t>(options.m),
+      .ef_construction = static_cast<std::uint32_t>(options.ef_construction),
+      .seed = options.seed};
+  SPRINGG_ASSIGN_OR_RETURN(const auto graph, ann::GrowingGraph::create(settings, rows));
+  SPRINGG_RETURN_IF_ERROR(
+      graph->extend(space_of(builder, options), rows, executor, progress, true));
+  return take_graph(*graph, builder);
+}
+
+Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
+                          std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
+                          Progress* progress) {
+  return build(sources, nullptr, options, std::move(budget), executor, progress);
+}
+
+Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
+                                   std::shared_ptr<MemoryBudget> budget,
+                                   base::Executor& executor, Progress* progress) {
+  const std::uint32_t deleted = source.rows - source.live_rows();
+  const ann::GrowingGraph* graph = nullptr;
+  if (source.rows >= kGraphRowsMin && deleted * kDeletedPart <= source.rows) {
+    Memtable& memtable = *source.part->memtable();
+    SPRINGG_RETURN_IF_ERROR(memtable.extend_graph(source.rows, executor, progress, true));
+    graph = memtable.whole_graph(source.rows);
+  }
+  return build({source}, graph, options, std::move(budget), executor, progress);
+}
+
+std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
+                                          const std::vector<PartView>& now,
+                                          const Compacted& made) {
+  const auto find = [&](const std::shared_ptr<Part>& part) -> const PartView* {
+    for (const PartView& candidate : now) {
+      if (candidate.part == part) return &candidate;
+    }
+    return nullptr;
+  };
+  if (made.kept_deleted) return find(before.front().part)->overlay;
+  OverlayEditor editor(nullptr);
+  std::uint32_t next = 0;
+  for (const PartView& source : before) carry_part(source, find(source.part), next, editor);
+  std::shared_ptr<const Overlay> overlay = editor.finish();
+  return overlay->deleted_rows() == 0 && !overlay->has_patches() ? nullptr : overlay;
+}
+
+}  // namespace springg::engine

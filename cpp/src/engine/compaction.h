@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Parts into one segment.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/executor.h"
+#include "engine/memory_budget.h"
+#include "engine/segment_part.h"
+#include "engine/view.h"
+#include "springg/options.h"
+#include "springg/progress.h"
+#include "storage/segment.h"
+
+namespace springg::engine {
+
+struct Compacted {
+  std::shared_ptr<SegmentPart> part;  // null: no row was live
+  // Source rows lie in it one after another, without those that were deleted in the sources, or
+  // (kept_deleted) with them.
+  bool kept_deleted = false;
+};
+
+// The live rows of `sources` in order, with their metadata as it is, and a new graph. Stops when
+// progress says so.
+Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
+                          std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
+                          Progress* progress);
+// One memtable that gets no more rows. Its graph is finished and taken over unless many rows are
+// deleted.
+Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
+                                   std::shared_ptr<MemoryBudget> budget,
+                                   base::Executor& executor, Progress* progress);
+
+// The overlay of the compacted part: what changed in the sources between `before`, which was
+// compacted, and `now` (same parts; a part that is gone has no live row any more).
+std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
+                                          const std::vector<PartView>& now,
+                                          const Compacted& made);
+
+// Builds a graph over the builder's rows into the builder; none when they are few.
+Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
+                   const IndexOptions& options, base::Executor& executor, Progress* progress);
+ann::Space space_of(const storage::SegmentBuilder& builder, const IndexOptions& options);
+storage::SegmentSettings segment_settings(const IndexOptions& options);
+
+}  // namespace springg::engine

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// Handles on databases, and the register of those that are open in this process.
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <utility>
+
+#include "engine/database_core.h"
+
+namespace springg::engine {
+
+namespace {
+
+// Directories that are open here, so that opening one twice gives one database.
+class Register {
+ public:
+  struct Entry {
+    std::shared_ptr<DatabaseCore> core;
+    int handles = 0;
+  };
+
+  static Register& instance();
+
+  Result<std::shared_ptr<DatabaseCore>> open(const std::string& path,
+                                             const DatabaseOptions& options)
+      SPRINGG_EXCLUDES(mutex_);
+  // Closes the database with its last handle. On an error the handle counts as before.
+  Status close(const std::shared_ptr<DatabaseCore>& core) SPRINGG_EXCLUDES(mutex_);
+  // After a close() that failed, for a handle that goes all the same.
+  void abandon(const std::shared_ptr<DatabaseCore>& core) SPRINGG_EXCLUDES(mutex_);
+
+ private:
+  base::Mutex mutex_;
+  std::map<std::string, Entry> entries_ SPRINGG_GUARDED_BY(mutex_);
+};
+
+std::atomic<Register*> current_register{nullptr};
+
+// The parent's may be locked by a thread that the child does not have; the child starts afresh.
+void forget_in_child() noexcept { current_register.store(nullptr, std::memory_order_relaxed); }
+
+Register& Register::instance() {
+  static const int kWatching = ::pthread_atfork(nullptr, nullptr, &forget_in_child);
+  (void)kWatching;
+  Register* found = current_register.load(std::memory_order_acquire);
+  if (found != nullptr) return *found;
+  auto* fresh = new Register;  // lives as long as the process
+  if (current_register.compare_exchange_strong(found, fresh, std::memory_order_acq_rel)) {
+    return *fresh;
+  }
+  delete fresh;
+  return *found;
+}
+
+Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
+                                                     const DatabaseOptions& options) {
+  base::MutexLock lock(mutex_);
+  if (const auto found = entries_.find(path); found != entries_.end()) {
+    Entry& entry = found->second;
+    if (entry.core->options() != options) {
+      return failed_precondition("'" + path +
+                                 "' is open in this process already with other options");
+    }
+    ++entry.handles;
+    return entry.core;
+  }
+  SPRINGG_ASSIGN_OR_RETURN(auto core,
+                           DatabaseCore::open(path, options, &io::posix_file_system()));
+  entries_.insert_or_assign(path, Entry{core, 1});
+  return core;
+}
+
+Status Register::close(const std::shared_ptr<DatabaseCore>& core) {
+  {
+    base::MutexLock lock(mutex_);
+    const auto found = entries_.find(core->path());
+    if (found != entries_.end() && found->second.core == core) {
+      if (--found->second.handles > 0) return {};
+      entries_.erase(found);
+    }
+  }
+  // Not under the lock: it waits for calls that are running.
+  Status status = core->close();
+  if (status.ok()) return status;
+  base::MutexLock lock(mutex_);
+  entries_.insert_or_assign(core->path(), Entry{core, 1});
+  return status;
+}
+
+void Register::abandon(const std::shared_ptr<DatabaseCore>& core) {
+  {
+    base::MutexLock lock(mutex_);
+    const auto found = entries_.find(core->path());
+    if (found != entries_.end() && found->second.core == core) {
+      if (--found->second.handles > 0) return;
+      entries_.erase(found);
+    }
+  }
+  core->abandon();
+}
+
+// Without doubled and trailing slashes and "." steps, so that usual spellings of one path meet.
+std::string plain_path(const std::string& path) {
+  std::string plain = path.starts_with('/') ? "/" : "";
+  std::size_t begin = 0;
+  while (begin < path.size()) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string step = path.substr(begin, end - begin);
+    begin = end + 1;
+    if (step.empty() || step == ".") continue;
+    if (!plain.empty() && plain.back() != '/') plain += '/';
+    plain += step;
+  }
+  return plain.empty() ? "." : plain;
+}
+
+class DatabaseHandle final : public Database {
+ public:
+  DatabaseHandle(std::shared_ptr<DatabaseCore> core, bool registered)
+      : core_(std::move(core)), registered_(registered) {}
+
+  ~DatabaseHandle() override {
+    if (core_->runtime().process.foreign()) {
+      // A forked child: threads and locks in there are the parent's. Left as it is.
+      new std::shared_ptr<DatabaseCore>(std::move(core_));
+      return;
+    }
+    // Nobody is left to tell: what the flush could not write is lost, the directory is let go.
+    if (!close().ok()) Register::instance().abandon(core_);
+  }
+
+  std::string path() const override { return core_->path(); }
+
+  Result<std::shared_ptr<Index>> create_index(const std::string& name,
+                                              const IndexOptions& options,
+                                              bool exist_ok) override {
+    return run([&] { return core_->create_index(name, options, exist_ok); });
+  }
+  Result<std::shared_ptr<Index>> index(const std::string& name) const override {
+    return run([&] { return core_->index(name); });
+  }
+  Result<std::vector<std::string>> index_names() const override {
+    return run([&]() -> Result<std::vector<std::string>> { return core_->index_names(); });
+  }
+  Status drop_index(const std::string& name) override {
+    return run([&] { return core_->drop_index(name); });
+  }
+  Status rename_index(const std::string& from, const std::string& to) override {
+    return run([&] { return core_->rename_index(from, to); });
+  }
+  Status flush() override {
+    return run([&] { return core_->flush(); });
+  }
+  Result<std::map<std::string, std::uint64_t>> memory_usage() const override {
+    return run([&]() -> Result<std::map<std::string, std::uint64_t>> {
+      return core_->memory_usage();
+    });
+  }
+  Result<std::map<std::string, std::uint64_t>> stats() const override {
+    return run([&]() -> Result<std::map<std::string, std::uint64_t>> { return core_->stats(); });
+  }
+
+  Status close() override {
+    SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
+    if (closed_.exchange(true)) return {};
+    Status status = registered_ ? Register::instance().close(core_) : core_->close();
+    if (!status.ok()) closed_.store(false);
+    return status;
+  }
+  bool closed() const override { return closed_.load(); }
+
+ private:
+  template <class Body>
+  auto run(Body&& body) const -> decltype(body()) {
+    SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
+    if (closed_.load()) return failed_precondition("database is closed");
+    return call(core_->runtime(), std::forward<Body>(body));
+  }
+
+  std::shared_ptr<DatabaseCore> core_;
+  const bool registered_;
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
+                                          const DatabaseOptions& options) {
+  return guarded([&]() -> Result<std::shared_ptr<Database>> {
+    SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(plain_path(path), options, &files));
+    return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
+  });
+}
+
+}  // namespace springg::engine
+
+namespace springg {
+
+Result<std::shared_ptr<Database>> Database::open(const std::string& path,
+                                                 const DatabaseOptions& options) {
+  using engine::DatabaseCore;
+  using engine::DatabaseHandle;
+  return engine::guarded([&]() -> Result<std::shared_ptr<Database>> {
+    if (path.empty()) return invalid_argument("path is empty: expected a directory or ':memory:'");
+    if (path == ":memory:") {
+      SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(path, options, nullptr));
+      return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
+    }
+    SPRINGG_ASSIGN_OR_RETURN(
+        auto core, engine::Register::instance().open(engine::plain_path(path), options));
+    return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), true));
+  });
+}
+
+}  // namespace springg

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// The catalogue of indexes, and the life of a database.
+#include "engine/database_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/spelling.h"
+#include "kernels/dispatch.h"
+#include "springg/cpu.h"
+
+namespace springg::engine {
+
+namespace {
+
+std::string describe(const IndexOptions& options) {
+  return std::to_string(options.dimensions) + " dimensions, " +
+         std::string(to_string(options.metric)) + ", " + std::string(to_string(options.dtype)) +
+         ", quantization " + std::string(to_string(options.quantization)) + ", m " +
+         std::to_string(options.m) + ", ef_construction " +
+         std::to_string(options.ef_construction) + ", seed " + std::to_string(options.seed);
+}
+
+void insert_by_name(std::vector<storage::IndexEntry>& entries, storage::IndexEntry entry) {
+  const auto at = std::lower_bound(
+      entries.begin(), entries.end(), entry.name,
+      [](const storage::IndexEntry& have, const std::string& name) { return have.name < name; });
+  entries.insert(at, std::move(entry));
+}
+
+auto find_entry(std::vector<storage::IndexEntry>& entries, const base::Uuid& uuid) {
+  return std::find_if(entries.begin(), entries.end(),
+                      [&](const storage::IndexEntry& entry) { return entry.uuid == uuid; });
+}
+
+}  // namespace
+
+DatabaseCore::DatabaseCore(std::string path, const DatabaseOptions& options,
+                           io::FileSystem* files, unsigned threads)
+    : path_(std::move(path)),
+      options_(options),
+      files_(files),
+      runtime_(std::make_shared<Runtime>(options, threads)) {}
+
+Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string path,
+                                                         const DatabaseOptions& options,
+                                                         io::FileSystem* files) {
+  SPRINGG_RETURN_IF_ERROR(kernels::check_forced_isa());
+  const unsigned threads = options.threads == 0 ? usable_processors() : options.threads;
+  std::shared_ptr<DatabaseCore> core(new DatabaseCore(std::move(path), options, files, threads));
+  if (files == nullptr) return core;
+  SPRINGG_RETURN_IF_ERROR(files->create_directories(core->path_));
+  SPRINGG_ASSIGN_OR_RETURN(core->lock_, files->lock_directory(core->path_));
+  SPRINGG_RETURN_IF_ERROR(core->recover());
+  return core;
+}
+
+std::vector<std::shared_ptr<IndexImpl>> DatabaseCore::indexes() const {
+  base::MutexLock lock(catalog_mutex_);
+  std::vector<std::shared_ptr<IndexImpl>> all;
+  for (const auto& entry : indexes_) all.push_back(entry.second);
+  return all;
+}
+
+std::vector<std::string> DatabaseCore::index_names() const {
+  base::MutexLock lock(catalog_mutex_);
+  std::vector<std::string> names;
+  for (const auto& entry : indexes_) names.push_back(entry.first);
+  return names;
+}
+
+Status DatabaseCore::missing_index(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& entry : indexes_) names.push_back(entry.first);
+  std::string message = "no index '" + name + "'";
+  const std::vector<std::string> near = near_spellings(name, names);
+  for (std::size_t i = 0; i < near.size(); ++i) {
+    message += (i == 0 ? "; did you mean '" : " or '") + near[i] + "'";
+  }
+  return not_found(near.empty() ? message : message + "?").with("index", name);
+}
+
+Result<std::shared_ptr<Index>> DatabaseCore::index(const std::string& name) const {
+  base::MutexLock lock(catalog_mutex_);
+  const auto found = indexes_.find(name);
+  if (found == indexes_.end()) return missing_index(name);
+  return std::shared_ptr<Index>(found->second);
+}
+
+Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& name,
+                                                          const IndexOptions& options,
+                                                          bool exist_ok) {
+  SPRINGG_RETURN_IF_ERROR(check_index_name(name));
+  SPRINGG_RETURN_IF_ERROR(check_index_options(options));
+  base::MutexLock lock(catalog_mutex_);
+  if (const auto found = indexes_.find(name); found != indexes_.end()) {
+    const IndexOptions& have = found->second->options();
+    if (exist_ok && have == options) return std::shared_ptr<Index>(found->second);
+    std::string message = "index '" + name + "' already exists";
+    if (have != options) {
+      message += " with other settings: it has " + describe(have) + "; asked for " +
+                 describe(options);
+    }
+    return already_exists(std::move(message)).with("index", name);
+  }
+  if (indexes_.size() >= limits::kIndexesMax) {
+    return resource_exhausted("too many indexes: the limit is " +
+                              std::to_string(limits::kIndexesMax));
+  }
+  IndexState state;
+  state.uuid = base::Uuid::random();
+  state.name = name;
+  state.options = options;
+  storage::Manifest next = durable_;
+  storage::IndexEntry entry;
+  entry.name = name;
+  entry.uuid = state.uuid;
+  entry.options = options;
+  insert_by_name(next.indexes, std::move(entry));
+  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  auto index = IndexImpl::create(runtime_, *this, std::move(state));
+  indexes_.emplace(name, index);
+  return std::shared_ptr<Index>(std::move(index));
+}
+
+Status DatabaseCore::drop_index(const std::string& name) {
+  std::shared_ptr<IndexImpl> dropped;
+  storage::IndexEntry entry;
+  {
+    base::MutexLock lock(catalog_mutex_);
+    const auto found = indexes_.find(name);
+    if (found == indexes_.end()) return missing_index(name);
+    storage::Manifest next = durable_;
+    const auto at = find_entry(next.indexes, found->second->uuid());
+    entry = std::move(*at);
+    next.indexes.erase(at);
+    SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+    dropped = std::move(found->second);
+    indexes_.erase(found);
+  }
+  dropped->drop();
+  remove_files_of(entry);
+  return {};
+}
+
+Status DatabaseCore::rename_index(const std::string& from, const std::string& to) {
+  SPRINGG_RETURN_IF_ERROR(check_index_name(to));
+  base::MutexLock lock(catalog_mutex_);
+  const auto found = indexes_.find(from);
+  if (found == indexes_.end()) return missing_index(from);
+  if (from == to) return {};
+  if (indexes_.contains(to)) {
+    return already_exists("index '" + to + "' already exists").with("index", to);
+  }
+  storage::Manifest next = durable_;
+  const auto at = find_entry(next.indexes, found->second->uuid());
+  storage::IndexEntry entry = std::move(*at);
+  next.indexes.erase(at);
+  entry.name = to;
+  insert_by_name(next.indexes, std::move(entry));
+  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  std::shared_ptr<IndexImpl> index = std::move(found->second);
+  indexes_.erase(found);
+  index->rename(to);
+  indexes_.emplace(to, std::move(index));
+  return {};
+}
+
+Status DatabaseCore::publish_clear(const base::Uuid& index, std::uint64_t incarnation) {
+  storage::IndexEntry entry;
+  {
+    base::MutexLock lock(catalog_mutex_);
+    storage::Manifest next = durable_;
+    const auto at = find_entry(next.indexes, index);
+    if (at == next.indexes.end()) return {};  // dropped meanwhile
+    entry = *at;
+    at->segments.clear();
+    at->incarnation = incarnation;
+    SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  }
+  remove_files_of(entry);
+  return {};
+}
+
+std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
+  IndexStats sum;
+  for (const auto& index : indexes()) {
+    const IndexStats one = index->collect_stats(false);
+    sum.vector_bytes += one.vector_bytes;
+    sum.graph_bytes += one.graph_bytes;
+    sum.id_bytes += one.id_bytes;
+    sum.metadata_bytes += one.metadata_bytes;
+    sum.other_bytes += one.other_bytes;
+  }
+  return {{"vectors", sum.vector_bytes},
+          {"graphs", sum.graph_bytes},
+          {"ids", sum.id_bytes},
+          {"metadata", sum.metadata_bytes},
+          {"other", sum.other_bytes},
+          {"total", sum.vector_bytes + sum.graph_bytes + sum.id_bytes + sum.metadata_bytes +
+                        sum.other_bytes}};
+}
+
+std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
+  std::map<std::string, std::uint64_t> sum{{"rows", 0},          {"deleted_rows", 0},
+                                           {"segments", 0},      {"memtable_rows", 0},
+                                           {"unindexed_rows", 0}, {"last_sequence", 0}};
+  const auto all = indexes();
+  sum["indexes"] = all.size();
+  for (const auto& index : all) {
+    const IndexStats one = index->collect_stats(false);
+    sum["rows"] += one.rows;
+    sum["deleted_rows"] += one.deleted_rows;
+    sum["segments"] += one.segments;
+    sum["memtable_rows"] += one.memtable_rows;
+    sum["unindexed_rows"] += one.unindexed_rows;
+    sum["last_sequence"] = std::max(sum["last_sequence"], one.last_sequence);
+  }
+  base::MutexLock lock(catalog_mutex_);
+  sum["generation"] = durable_.generation;
+  return sum;
+}
+
+Status DatabaseCore::close() {
+  runtime_->gate.shut();
+  if (files_ != nullptr) {
+    Status status = guarded([&] { return flush(); });
+    if (!status.ok()) {
+      runtime_->gate.reopen();
+      return status;
+    }
+  }
+  abandon();
+  return {};
+}
+
+void DatabaseCore::abandon() {
+  runtime_->gate.shut();
+  runtime_->worker.stop();
+  runtime_->pool.stop();
+  for (const auto& index : indexes()) index->let_go();
+  {
+    base::MutexLock lock(catalog_mutex_);
+    indexes_.clear();
+  }
+  {
+    base::MutexLock lock(flush_mutex_);
+    saved_.clear();
+  }
+  lock_.reset();
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// One open database, shared by all handles on it.
+//
+// Locks, in the order in which they may be taken: flush_mutex_, then an index's jobs_mutex and
+// write_mutex, then catalog_mutex_.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/index_impl.h"
+#include "engine/runtime.h"
+#include "io/file_system.h"
+#include "springg/database.h"
+#include "storage/delta.h"
+#include "storage/manifest.h"
+
+namespace springg::engine {
+
+class DatabaseCore final : public IndexHome {
+ public:
+  // `files` null: in memory. Else `path` is a directory in it, which this database holds until it
+  // is closed. `files` must outlive it.
+  static Result<std::shared_ptr<DatabaseCore>> open(std::string path,
+                                                    const DatabaseOptions& options,
+                                                    io::FileSystem* files);
+  ~DatabaseCore() override { abandon(); }
+
+  const std::string& path() const noexcept { return path_; }
+  const DatabaseOptions& options() const noexcept { return options_; }
+  Runtime& runtime() const noexcept { return *runtime_; }
+
+  Result<std::shared_ptr<Index>> create_index(const std::string& name,
+                                              const IndexOptions& options, bool exist_ok);
+  Result<std::shared_ptr<Index>> index(const std::string& name) const;
+  std::vector<std::string> index_names() const SPRINGG_EXCLUDES(catalog_mutex_);
+  Status drop_index(const std::string& name);
+  Status rename_index(const std::string& from, const std::string& to);
+  Status flush() SPRINGG_EXCLUDES(flush_mutex_);
+  std::map<std::string, std::uint64_t> memory_usage() const;
+  std::map<std::string, std::uint64_t> stats() const;
+  // Waits for running calls, flushes, lets go of everything. On an error it is open as before.
+  Status close();
+  // The same without a flush: for destructors.
+  void abandon();
+
+  Status publish_clear(const base::Uuid& index, std::uint64_t incarnation) override;
+
+ private:
+  // What the manifest has of a segment, and the overlay that its delta file holds.
+  struct SavedSegment {
+    storage::SegmentEntry entry;
+    std::shared_ptr<const Overlay> overlay;
+  };
+  using SavedSegments = std::map<base::Uuid, SavedSegment>;
+  struct FlushedIndex;
+  class NewFiles;
+
+  DatabaseCore(std::string path, const DatabaseOptions& options, io::FileSystem* files,
+               unsigned threads);
+
+  std::string file_path(const std::string& name) const { return path_ + "/" + name; }
+  std::vector<std::shared_ptr<IndexImpl>> indexes() const SPRINGG_EXCLUDES(catalog_mutex_);
+  Status missing_index(const std::string& name) const SPRINGG_REQUIRES(catalog_mutex_);
+
+  // recovery.cpp
+  Status recover() SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
+  Status refuse_lost_manifest() const;
+  Status recover_index(const storage::IndexEntry& entry, SavedSegments& saved,
+                       IndexState& state);
+  Result<PartView> recover_part(const storage::SegmentEntry& entry, const IndexOptions& options,
+                                SavedSegments& saved);
+  // Removes files of ours that the manifest does not name. Failures leave garbage, no harm.
+  void remove_garbage() SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
+
+  // flush.cpp
+  Status flush_index(FlushedIndex& index, NewFiles& created) SPRINGG_REQUIRES(flush_mutex_);
+  Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
+      SPRINGG_REQUIRES(flush_mutex_);
+  Status publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created)
+      SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
+  // Makes `next` the durable state; its generation is set here. On an error the old one stays.
+  Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
+  void remove_files_of(const storage::IndexEntry& entry);
+
+  const std::string path_;
+  const DatabaseOptions options_;
+  io::FileSystem* const files_;
+  std::shared_ptr<Runtime> runtime_;
+  std::unique_ptr<io::DirectoryLock> lock_;
+
+  base::Mutex flush_mutex_;
+  SavedSegments saved_ SPRINGG_GUARDED_BY(flush_mutex_);
+
+  mutable base::Mutex catalog_mutex_;
+  std::map<std::string, std::shared_ptr<IndexImpl>> indexes_ SPRINGG_GUARDED_BY(catalog_mutex_);
+  storage::Manifest durable_ SPRINGG_GUARDED_BY(catalog_mutex_);
+};
+
+// What a set of changes on top of a segment's own rows is on disk, and back.
+storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay);
+std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta);
+
+// A database over a given file system, on its own: for tests.
+Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
+                                          const DatabaseOptions& options);
+
+}  // namespace springg::engine

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// Memory to disk: segments and deltas that are new, then the manifest that names them.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "engine/database_core.h"
+
+namespace springg::engine {
+
+// One index as this flush writes it.
+struct DatabaseCore::FlushedIndex {
+  std::shared_ptr<IndexImpl> index;
+  FrozenIndex frozen;
+  std::vector<SavedSegment> segments;
+  std::vector<std::pair<const Part*, std::shared_ptr<Part>>> mapped;  // memory -> file
+};
+
+// Files of a flush that nobody names yet: they go unless keep() is called.
+class DatabaseCore::NewFiles {
+ public:
+  explicit NewFiles(const DatabaseCore& core) : core_(core) {}
+  ~NewFiles() {
+    for (const std::string& name : names_) {
+      static_cast<void>(core_.files_->remove(core_.file_path(name)));
+    }
+  }
+  NewFiles(const NewFiles&) = delete;
+  NewFiles& operator=(const NewFiles&) = delete;
+
+  void add(std::string name) { names_.push_back(std::move(name)); }
+  bool empty() const noexcept { return names_.empty(); }
+  void keep() { names_.clear(); }
+
+ private:
+  const DatabaseCore& core_;
+  std::vector<std::string> names_;
+};
+
+namespace {
+
+std::uint64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+bool equal_segments(const std::vector<storage::SegmentEntry>& a,
+                    const std::vector<storage::SegmentEntry>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.uuid == y.uuid && x.delta == y.delta;
+  });
+}
+
+}  // namespace
+
+storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay) {
+  storage::Delta delta;
+  delta.rows = rows;
+  const base::RowBits deleted = overlay.deleted();
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    if (deleted.test(row)) delta.deleted.push_back(row);
+  }
+  overlay.for_each_patch([&](const MetadataPatch& patch) {
+    std::optional<std::string> text;
+    if (patch.text != nullptr) text = *patch.text;
+    delta.metadata.emplace_back(patch.row, std::move(text));
+  });
+  return delta;
+}
+
+std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
+  OverlayEditor editor(nullptr);
+  for (const std::uint32_t row : delta.deleted) editor.erase(row);
+  for (const auto& [row, text] : delta.metadata) {
+    editor.patch(row, text.has_value() ? std::make_shared<const std::string>(*text) : nullptr);
+  }
+  return editor.finish();
+}
+
+Status DatabaseCore::flush() {
+  base::MutexLock lock(flush_mutex_);
+  NewFiles created(*this);
+  std::vector<FlushedIndex> flushed;
+  for (const auto& index : indexes()) {
+    FlushedIndex one;
+    one.index = index;
+    SPRINGG_RETURN_IF_ERROR(flush_index(one, created));
+    flushed.push_back(std::move(one));
+  }
+  if (files_ == nullptr) return {};
+  SPRINGG_RETURN_IF_ERROR(publish_flush(flushed, created));
+  saved_.clear();
+  for (const FlushedIndex& one : flushed) {
+    for (const auto& [before, mapped] : one.mapped) {
+      one.index->replace_with_mapped(before, mapped);
+    }
+    for (const SavedSegment& segment : one.segments) {
+      saved_.insert_or_assign(segment.entry.uuid, segment);
+    }
+  }
+  remove_garbage();
+  return {};
+}
+
+Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created) {
+  base::MutexLock jobs(flushed.index->jobs_mutex());
+  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze());
+  if (files_ == nullptr) return {};
+  for (const PartView& part : flushed.frozen.view->parts) {
+    SPRINGG_RETURN_IF_ERROR(save_part(part, flushed, created));
+  }
+  return {};
+}
+
+Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewFiles& created) {
+  const storage::Segment& segment = *part.part->segment()->storage();
+  const auto known = saved_.find(segment.uuid());
+  SavedSegment saved;
+  if (known != saved_.end()) {
+    saved = known->second;
+  } else {
+    created.add(storage::segment_file_name(segment.uuid()));
+    SPRINGG_ASSIGN_OR_RETURN(saved.entry.file_bytes, segment.write(*files_, path_));
+    saved.entry.uuid = segment.uuid();
+    saved.entry.rows = segment.rows();
+  }
+  if (!segment.mapped()) {
+    // Read back before anything depends on it; from then on the file stands for the memory.
+    SPRINGG_ASSIGN_OR_RETURN(
+        auto file, storage::open_segment(*files_, path_, segment.uuid(), saved.entry.file_bytes));
+    SPRINGG_ASSIGN_OR_RETURN(auto mapped, SegmentPart::open(std::move(file), runtime_->budget));
+    flushed.mapped.emplace_back(part.part.get(), std::move(mapped));
+  }
+  if (saved.overlay != part.overlay) {
+    saved.overlay = part.overlay;
+    saved.entry.delta = base::Uuid::random();
+    created.add(storage::delta_file_name(*saved.entry.delta));
+    SPRINGG_RETURN_IF_ERROR(storage::write_delta(*files_, path_, *saved.entry.delta,
+                                                 make_delta(segment.rows(), *part.overlay)));
+  }
+  flushed.segments.push_back(std::move(saved));
+  return {};
+}
+
+Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created) {
+  if (!created.empty()) SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
+  base::MutexLock lock(catalog_mutex_);
+  storage::Manifest next = durable_;
+  bool changed = false;
+  for (const FlushedIndex& one : flushed) {
+    for (storage::IndexEntry& entry : next.indexes) {
+      // An index that was cleared or dropped since it was frozen keeps what that published.
+      if (entry.uuid != one.index->uuid() || entry.incarnation != one.frozen.incarnation) continue;
+      std::vector<storage::SegmentEntry> segments;
+      for (const SavedSegment& segment : one.segments) segments.push_back(segment.entry);
+      changed = changed || !equal_segments(entry.segments, segments) ||
+                entry.next_sequence != one.frozen.next_sequence;
+      entry.segments = std::move(segments);
+      entry.next_sequence = one.frozen.next_sequence;
+    }
+  }
+  if (changed) {
+    const std::string name = storage::manifest_file_name(durable_.generation + 1);
+    if (const Status status = publish(std::move(next)); !status.ok()) {
+      // Files that a manifest on the disk may name must stay, whatever the error was.
+      const Result<bool> there = files_->exists(file_path(name));
+      if (!there.ok() || there.value()) created.keep();
+      return status;
+    }
+  }
+  created.keep();
+  return {};
+}
+
+Status DatabaseCore::publish(storage::Manifest next) {
+  next.generation = durable_.generation + 1;
+  next.created_at_unix_ms = unix_ms();
+  if (next.store.nil()) next.store = base::Uuid::random();
+  if (files_ != nullptr) {
+    if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
+      // It may have got its name before the error: then it must not become the state of a later
+      // open, since this call says that nothing has changed.
+      const std::string failed = file_path(storage::manifest_file_name(next.generation));
+      if (files_->remove(failed).ok()) static_cast<void>(files_->sync_directory(path_));
+      return status;
+    }
+    // The one before is of no use any more; left over, it is removed by the next open.
+    static_cast<void>(
+        files_->remove(file_path(storage::manifest_file_name(durable_.generation))));
+  }
+  durable_ = std::move(next);
+  return {};
+}
+
+void DatabaseCore::remove_files_of(const storage::IndexEntry& entry) {
+  if (files_ == nullptr) return;
+  for (const storage::SegmentEntry& segment : entry.segments) {
+    static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment.uuid))));
+    if (!segment.delta.has_value()) continue;
+    static_cast<void>(files_->remove(file_path(storage::delta_file_name(*segment.delta))));
+  }
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// Graphs that follow the rows, and sealed memtables that become segments: in the background, and by
+// writers that outrun it.
+#include <algorithm>
+#include <utility>
+
+#include "engine/index_impl.h"
+#include "engine/poller.h"
+
+namespace springg::engine {
+
+namespace {
+
+// A memtable's graph is worth extending once so many rows are outside; fewer are scanned faster.
+constexpr std::uint32_t kTailRowsMin = 1024;
+// Rows of one step: about 100 ms of one thread, so that others get their turn.
+constexpr std::uint32_t kStepRows = 512;
+// The same for a writer that works with all threads.
+constexpr std::uint32_t kHelpedStepRows = 2048;
+// Sealed memtables that may wait before a writer has to make segments itself.
+constexpr std::size_t kSealedMax = 2;
+constexpr std::chrono::milliseconds kWait{50};
+
+// The memtable at the end of a view, which may be growing; null when there is none.
+const PartView* growing_part(const View& view) {
+  if (view.parts.empty() || view.parts.back().part->memtable() == nullptr) return nullptr;
+  return &view.parts.back();
+}
+
+std::uint32_t tail_rows(const PartView& part) { return part.rows - part.covered(); }
+
+}  // namespace
+
+bool IndexImpl::is_claimed(const Part* part) const {
+  return std::find(claimed_.begin(), claimed_.end(), part) != claimed_.end() ||
+         std::find(held_.begin(), held_.end(), part) != held_.end();
+}
+
+std::optional<PartView> IndexImpl::claim_sealed() {
+  if (claims_paused_) return std::nullopt;
+  for (const PartView& part : current()->parts) {
+    if (part.part->memtable() == nullptr || part.part == active_ || is_claimed(part.part.get())) {
+      continue;
+    }
+    claimed_.push_back(part.part.get());
+    return part;
+  }
+  return std::nullopt;
+}
+
+std::size_t IndexImpl::sealed_waiting() {
+  std::size_t waiting = 0;
+  for (const PartView& part : current()->parts) {
+    const bool held = std::find(held_.begin(), held_.end(), part.part.get()) != held_.end();
+    if (part.part->memtable() != nullptr && part.part != active_ && !held) ++waiting;
+  }
+  return waiting;
+}
+
+void IndexImpl::release_claim(const Part* part) {
+  std::erase(claimed_, part);
+  claims_changed_.notify_all();
+}
+
+Status IndexImpl::convert_claimed(const PartView& source, base::Executor& executor,
+                                  Progress* progress) {
+  auto made = guarded([&] {
+    return compact_memtable(source, options_, runtime_->budget, executor, progress);
+  });
+  base::MutexLock lock(write_mutex_);
+  release_claim(source.part.get());
+  if (!made.ok()) return made.take_status();
+  return guarded([&]() SPRINGG_REQUIRES(write_mutex_) -> Status {
+    replace_parts({source}, *made);
+    return {};
+  });
+}
+
+void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compacted& made) {
+  const std::shared_ptr<const View> before = current();
+  const auto is_source = [&](const PartView& part) {
+    return std::any_of(sources.begin(), sources.end(),
+                       [&](const PartView& source) { return source.part == part.part; });
+  };
+  std::vector<PartView> parts;
+  bool placed = false;
+  for (const PartView& part : before->parts) {
+    if (!is_source(part)) {
+      parts.push_back(part);
+    } else if (!placed && made.part != nullptr) {
+      parts.push_back({made.part, made.part->storage()->rows(),
+                       carry_over(sources, before->parts, made)});
+      placed = true;
+    }
+  }
+  // Nothing in its place: the index was cleared or dropped, or every row was deleted meanwhile.
+  if (!placed) return;
+  publish(make_view(std::move(parts), before->last_sequence));
+}
+
+void IndexImpl::wake_builder() {
+  const std::shared_ptr<const View> view = current();
+  const PartView* growing = growing_part(*view);
+  bool work = growing != nullptr && tail_rows(*growing) >= kTailRowsMin;
+  for (const PartView& part : view->parts) {
+    work = work || (part.part->memtable() != nullptr && &part != growing);
+  }
+  // Only the last part can be active; one that is not is sealed, whatever its place.
+  work = work || (growing != nullptr && growing->part != active_);
+  if (work && !builder_awake_.exchange(true)) runtime_->worker.add(weak_from_this());
+}
+
+bool IndexImpl::background_step(Progress& stop) {
+  // Before looking for work: a writer that adds some from here on wakes the builder again.
+  builder_awake_.store(false);
+  base::InlineExecutor executor;
+  std::optional<PartView> sealed;
+  {
+    base::MutexLock lock(write_mutex_);
+    sealed = claim_sealed();
+  }
+  Status status;
+  bool more = false;
+  if (sealed.has_value()) {
+    status = convert_claimed(*sealed, executor, &stop);
+    more = true;
+  } else {
+    auto extended = guarded([&] { return extend_active(executor, stop); });
+    if (extended.ok()) more = *extended;
+    status = extended.status();
+  }
+  if (!stop.update(0, 0)) return false;
+  if (!status.ok()) keep_error(status);
+  more = more && status.ok();
+  if (more) builder_awake_.store(true);
+  return more;
+}
+
+Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {
+  const std::shared_ptr<const View> view = current();
+  const PartView* growing = growing_part(*view);
+  if (growing == nullptr || tail_rows(*growing) < kTailRowsMin) return false;
+  const std::uint32_t end = std::min(growing->rows, growing->covered() + kStepRows);
+  SPRINGG_RETURN_IF_ERROR(
+      growing->part->memtable()->extend_graph(end, executor, &stop, false));
+  return true;
+}
+
+Status IndexImpl::make_room(std::size_t rows, Progress* progress) {
+  SPRINGG_RETURN_IF_ERROR(wait_for_graph(rows, progress));
+  Poller poller(progress, rows);
+  for (;;) {
+    std::optional<PartView> sealed;
+    {
+      base::MutexLock lock(write_mutex_);
+      if (active_ == nullptr || active_->room() >= rows || sealed_waiting() < kSealedMax) {
+        return {};
+      }
+      sealed = claim_sealed();
+      if (!sealed.has_value()) claims_changed_.wait_for(write_mutex_, kWait);
+    }
+    if (sealed.has_value()) {
+      SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, runtime_->pool, progress));
+    }
+    if (!poller.advance(0)) return poller.status();
+  }
+}
+
+Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
+  const std::size_t tail_max =
+      std::max<std::size_t>(kTailRowsMin, limits::kUnindexedTailRowsMax -
+                                              std::min(rows, limits::kUnindexedTailRowsMax));
+  for (;;) {
+    const std::shared_ptr<const View> view = current();
+    const PartView* growing = growing_part(*view);
+    if (growing == nullptr || tail_rows(*growing) <= tail_max) return {};
+    const std::uint32_t end = std::min(growing->rows, growing->covered() + kHelpedStepRows);
+    SPRINGG_RETURN_IF_ERROR(
+        growing->part->memtable()->extend_graph(end, runtime_->pool, progress, false));
+    if (progress != nullptr && !progress->update(0, rows)) return stopped_by_caller();
+  }
+}
+
+Status IndexImpl::wait_indexed() {
+  return call(*runtime_, [&]() -> Status {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    const std::shared_ptr<const View> view = current();
+    for (const PartView& part : view->parts) {
+      Memtable* memtable = part.part->memtable();
+      if (memtable == nullptr || part.rows < kGraphRowsMin) continue;
+      while (memtable->covered() < part.rows) {
+        const std::uint32_t end = std::min(part.rows, memtable->covered() + kHelpedStepRows);
+        SPRINGG_RETURN_IF_ERROR(memtable->extend_graph(end, runtime_->pool, nullptr, false));
+      }
+    }
+    return {};
+  });
+}
+
+}  // namespace springg::engine

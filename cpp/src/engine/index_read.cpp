@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// Reads: each takes one view and never waits for a writer.
+#include <algorithm>
+#include <utility>
+
+#include "engine/index_impl.h"
+#include "engine/index_view.h"
+#include "engine/search.h"
+#include "engine/vector_codec.h"
+
+namespace springg::engine {
+
+Result<std::size_t> IndexImpl::rows() const {
+  return call(*runtime_, [&]() -> Result<std::size_t> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    return static_cast<std::size_t>(current()->live_rows);
+  });
+}
+
+Result<bool> IndexImpl::contains(const IdView& id) const {
+  return call(*runtime_, [&]() -> Result<bool> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    return current()->find(id).has_value();
+  });
+}
+
+Result<RecordBatch> IndexImpl::get(const IdColumn& ids, Include include) const {
+  return call(*runtime_, [&]() -> Result<RecordBatch> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    const std::shared_ptr<const View> view = current();
+    const VectorCodec codec(options_);
+    RecordBatch batch;
+    batch.found.reserve(ids.size());
+    if (include.metadata) batch.metadata.emplace();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::optional<Location> at = view->find(ids[i]);
+      batch.found.push_back(at.has_value() ? 1 : 0);
+      if (!at.has_value()) continue;
+      const PartView& part = view->parts[at->part];
+      batch.ids.append(ids[i]);
+      if (include.metadata) {
+        const auto text = part.metadata(at->row);
+        text.has_value() ? batch.metadata->append(*text) : batch.metadata->append_none();
+      }
+      if (include.vectors) {
+        const std::size_t end = batch.vectors.size();
+        batch.vectors.resize(end + options_.dimensions);
+        codec.decode(part.part->space().vectors.row(at->row), batch.vectors.data() + end);
+      }
+    }
+    return batch;
+  });
+}
+
+Result<SearchResult> IndexImpl::search(const MatrixView& queries, const SearchOptions& options,
+                                       Progress* progress) const {
+  return call(*runtime_, [&]() -> Result<SearchResult> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    SPRINGG_RETURN_IF_ERROR(check_search(options_, queries, options));
+    const std::shared_ptr<const View> view = current();
+    return search_view(*view, options_, queries, options, runtime_->pool, progress);
+  });
+}
+
+Result<std::shared_ptr<const IndexView>> IndexImpl::view() const {
+  return call(*runtime_, [&]() -> Result<std::shared_ptr<const IndexView>> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    return std::shared_ptr<const IndexView>(
+        std::make_shared<const IndexViewImpl>(current(), options_));
+  });
+}
+
+Result<IndexStats> IndexImpl::stats() const {
+  return call(*runtime_, [&]() -> Result<IndexStats> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    return collect_stats(true);
+  });
+}
+
+IndexStats IndexImpl::collect_stats(bool take_error) const {
+  const std::shared_ptr<const View> view = current();
+  IndexStats stats;
+  stats.rows = view->live_rows;
+  stats.last_sequence = view->last_sequence;
+  for (const PartView& part : view->parts) {
+    stats.deleted_rows += part.rows - part.live_rows();
+    if (part.part->memtable() != nullptr) {
+      stats.memtable_rows += part.rows;
+    } else {
+      ++stats.segments;
+    }
+    if (part.rows >= kGraphRowsMin) stats.unindexed_rows += part.rows - part.covered();
+    const PartBytes bytes = part.part->bytes();
+    stats.vector_bytes += bytes.vectors;
+    stats.graph_bytes += bytes.graph;
+    stats.id_bytes += bytes.ids;
+    stats.metadata_bytes += bytes.metadata;
+    stats.other_bytes += bytes.other;
+    if (part.overlay != nullptr) stats.other_bytes += part.overlay->memory_bytes();
+  }
+  if (take_error) {
+    base::MutexLock lock(error_mutex_);
+    stats.background_error = std::exchange(background_error_, Status()).message();
+  }
+  return stats;
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "engine/view.h"
+#include "springg/index.h"
+
+namespace springg::engine {
+
+class IndexViewImpl final : public IndexView {
+ public:
+  IndexViewImpl(std::shared_ptr<const View> view, const IndexOptions& options);
+
+  std::size_t rows() const override { return view_->live_rows; }
+  IdColumn ids(std::size_t begin, std::size_t end) const override;
+  RecordBatch records(std::size_t begin, std::size_t end, Include include) const override;
+  std::optional<VectorBlock> vector_block() const override;
+  void copy_vectors(void* out) const override;
+
+ private:
+  // Live rows at positions [begin, end), in order.
+  void visit(std::size_t begin, std::size_t end,
+             base::FunctionRef<void(const PartView&, std::uint32_t row)> body) const;
+
+  std::shared_ptr<const View> view_;
+  IndexOptions options_;
+  std::vector<std::size_t> ends_;  // live rows up to the end of each part
+};
+
+}  // namespace springg::engine

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+// Writes that fit into the memtable, updates of metadata, and deletes.
+#include <utility>
+
+#include "engine/index_impl.h"
+#include "engine/poller.h"
+
+namespace springg::engine {
+
+Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vectors,
+                                   const MetadataColumn* metadata, Progress* progress) {
+  return call(*runtime_, [&]() -> Result<std::size_t> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    SPRINGG_ASSIGN_OR_RETURN(const RowInput input,
+                             prepare_rows(options_, ids, &vectors, metadata));
+    SPRINGG_RETURN_IF_ERROR(refuse_repeats(input));
+    return store(input, Mode::kAdd, progress);
+  });
+}
+
+Result<std::size_t> IndexImpl::upsert(const IdColumn& ids, const MatrixView& vectors,
+                                      const MetadataColumn* metadata, Progress* progress) {
+  return call(*runtime_, [&]() -> Result<std::size_t> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, &vectors, metadata));
+    keep_last_of_equal_ids(input);
+    return store(input, Mode::kUpsert, progress);
+  });
+}
+
+Result<std::size_t> IndexImpl::update(const IdColumn& ids, const MatrixView* vectors,
+                                      const MetadataColumn* metadata) {
+  return call(*runtime_, [&]() -> Result<std::size_t> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, vectors, metadata));
+    keep_last_of_equal_ids(input);
+    return vectors == nullptr ? patch_metadata(input) : store(input, Mode::kUpdate, nullptr);
+  });
+}
+
+Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Progress* progress) {
+  if (input.rows() == 0) return std::size_t{0};
+  SPRINGG_ASSIGN_OR_RETURN(
+      const MemoryReservation reserved,
+      MemoryReservation::make(runtime_->budget, estimated_bytes(options_, input)));
+  if (input.rows() > limits::kMemtableRowsMax) return store_as_segment(input, mode, progress);
+  SPRINGG_RETURN_IF_ERROR(make_room(input.rows(), progress));
+  return store_in_memtable(input, mode, progress);
+}
+
+Status IndexImpl::find_old_rows(const RowInput& input, Mode mode, const View& view,
+                                std::vector<std::optional<Location>>& old) const {
+  old.resize(input.rows());
+  for (std::size_t i = 0; i < input.rows(); ++i) {
+    const IdView id = input.id(i);
+    old[i] = view.find(id);
+    const auto row = static_cast<std::int64_t>(input.call_row(i));
+    if (mode == Mode::kAdd && old[i].has_value()) {
+      return already_exists("id " + describe(id) + " already exists in index '" + name() + "'")
+          .with("id", describe(id))
+          .with("row", row);
+    }
+    if (mode == Mode::kUpdate && !old[i].has_value()) {
+      return not_found("no id " + describe(id) + " in index '" + name() + "'")
+          .with("id", describe(id))
+          .with("row", row);
+    }
+  }
+  return {};
+}
+
+Result<std::size_t> IndexImpl::store_in_memtable(const RowInput& input, Mode mode,
+                                                 Progress* progress) {
+  const auto rows = static_cast<std::uint32_t>(input.rows());
+  base::MutexLock lock(write_mutex_);
+  SPRINGG_RETURN_IF_ERROR(check_writable());
+  const std::shared_ptr<const View> before = current();
+  std::vector<std::optional<Location>> old;
+  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
+  // A memtable without room is sealed by no longer being the active one.
+  if (active_ != nullptr && active_->room() < rows) active_ = nullptr;
+  if (active_ == nullptr) {
+    SPRINGG_ASSIGN_OR_RETURN(active_, Memtable::create(options_, runtime_->budget));
+  }
+  SPRINGG_RETURN_IF_ERROR(stage_rows(input, mode, *before, old, progress));
+  ViewEditor editor(*before);
+  for (const auto& location : old) {
+    if (location.has_value()) editor.erase(*location);
+  }
+  editor.show(active_, active_->size() + rows);
+  std::shared_ptr<const View> next = editor.finish(next_sequence_ + rows - 1);
+  SPRINGG_RETURN_IF_ERROR(active_->commit(rows));
+  next_sequence_ += rows;
+  publish(std::move(next));
+  wake_builder();
+  return input.rows();
+}
+
+Status IndexImpl::stage_rows(const RowInput& input, Mode mode, const View& view,
+                             const std::vector<std::optional<Location>>& old,
+                             Progress* progress) {
+  Poller poller(progress, input.rows());
+  const auto rows = static_cast<std::uint32_t>(input.rows());
+  for (std::uint32_t i = 0; i < rows; ++i) {
+    const std::size_t call_row = input.call_row(i);
+    SPRINGG_RETURN_IF_ERROR(active_->stage_vector(i, input.vectors.row(call_row), call_row));
+    if (!poller.advance(1)) return poller.status();
+  }
+  for (std::uint32_t i = 0; i < rows; ++i) {
+    std::optional<std::string_view> metadata = input.metadata_at(i);
+    if (mode == Mode::kUpdate && !metadata.has_value()) {
+      metadata = view.parts[old[i]->part].metadata(old[i]->row);
+    }
+    SPRINGG_RETURN_IF_ERROR(active_->stage_record(i, input.id(i), next_sequence_ + i,
+                                                  metadata.has_value() ? &*metadata : nullptr));
+  }
+  return {};
+}
+
+Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input) {
+  SPRINGG_ASSIGN_OR_RETURN(
+      const MemoryReservation reserved,
+      MemoryReservation::make(runtime_->budget,
+                              input.metadata.has_value() ? input.metadata->memory_bytes() : 0));
+  base::MutexLock lock(write_mutex_);
+  SPRINGG_RETURN_IF_ERROR(check_writable());
+  const std::shared_ptr<const View> before = current();
+  std::vector<std::optional<Location>> old;
+  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, Mode::kUpdate, *before, old));
+  ViewEditor editor(*before);
+  bool changed = false;
+  for (std::size_t i = 0; i < input.rows(); ++i) {
+    const std::optional<std::string_view> text = input.metadata_at(i);
+    if (!text.has_value()) continue;
+    editor.patch(*old[i], std::make_shared<const std::string>(*text));
+    changed = true;
+  }
+  if (changed) publish(editor.finish(before->last_sequence));
+  return input.rows();
+}
+
+Result<std::size_t> IndexImpl::remove(const IdColumn& ids) {
+  return call(*runtime_, [&]() -> Result<std::size_t> {
+    SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+    SPRINGG_RETURN_IF_ERROR(check_ids(ids));
+    RowInput input;
+    input.ids = &ids;
+    keep_last_of_equal_ids(input);
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(check_writable());
+    const std::shared_ptr<const View> before = current();
+    ViewEditor editor(*before);
+    std::size_t removed = 0;
+    for (std::size_t i = 0; i < input.rows(); ++i) {
+      const std::optional<Location> location = before->find(input.id(i));
+      if (!location.has_value()) continue;
+      editor.erase(*location);
+      ++removed;
+    }
+    if (removed != 0) publish(editor.finish(before->last_sequence));
+    return removed;
+  });
+}
+
+}  // namespace springg::engine

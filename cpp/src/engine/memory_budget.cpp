@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#include "engine/memory_budget.h"
+
+#include <string>
+
+namespace springg::engine {
+
+Status MemoryBudget::reserve(std::uint64_t bytes) {
+  const std::uint64_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
+  if (!limit_.has_value() || before + bytes <= *limit_) return {};
+  subtract(bytes);
+  return resource_exhausted("memory limit exceeded: limit " + std::to_string(*limit_) +
+                            " bytes, in use " + std::to_string(before) + ", call needs " +
+                            std::to_string(bytes))
+      .with("limit", static_cast<std::int64_t>(*limit_))
+      .with("in_use", static_cast<std::int64_t>(before))
+      .with("needed", static_cast<std::int64_t>(bytes));
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// A part of an index: rows that stay where they are, in a segment or in a memtable. Which of them
+// are visible and which are deleted is not the part's business but the view's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "ann/hnsw.h"
+#include "ann/space.h"
+#include "springg/types.h"
+
+namespace springg::engine {
+
+// Below this a graph is not worth its memory: scanning is as fast.
+inline constexpr std::uint32_t kGraphRowsMin = 256;
+
+struct PartBytes {
+  std::uint64_t vectors = 0, graph = 0, ids = 0, metadata = 0, other = 0;
+  std::uint64_t total() const noexcept { return vectors + graph + ids + metadata + other; }
+};
+
+class Memtable;
+class SegmentPart;
+
+// Any thread may read rows that a view made known to it.
+class Part {
+ public:
+  virtual ~Part() = default;
+
+  virtual ann::Space space() const noexcept = 0;
+  virtual IdView id(std::uint32_t row) const noexcept = 0;
+  virtual std::uint64_t sequence(std::uint32_t row) const noexcept = 0;
+  virtual bool has_metadata(std::uint32_t row) const noexcept = 0;
+  virtual std::string_view metadata(std::uint32_t row) const noexcept = 0;
+  // The newest row below `rows` that was stored with this id. Older ones are always deleted.
+  virtual std::optional<std::uint32_t> find(const IdView& id, std::uint32_t rows) const = 0;
+  // Rows [0, covered()) are in the graph. Acquire: read it before graph_search().
+  virtual std::uint32_t covered() const noexcept = 0;
+  virtual ann::GraphAnswer graph_search(const ann::Query& query,
+                                        const ann::GraphQuery& request) const = 0;
+  virtual PartBytes bytes() const = 0;
+
+  virtual Memtable* memtable() noexcept { return nullptr; }
+  virtual const SegmentPart* segment() const noexcept { return nullptr; }
+};
+
+}  // namespace springg::engine

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// What all indexes of one open database share.
+#pragma once
+
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+#include "engine/background_worker.h"
+#include "engine/call_gate.h"
+#include "engine/memory_budget.h"
+#include "engine/process.h"
+#include "engine/thread_pool.h"
+#include "springg/options.h"
+#include "springg/status.h"
+
+namespace springg::engine {
+
+struct Runtime {
+  Runtime(const DatabaseOptions& options, unsigned threads)
+      : budget(std::make_shared<MemoryBudget>(options.memory_limit_bytes)), pool(threads) {}
+
+  const ProcessStamp process;
+  CallGate gate;
+  std::shared_ptr<MemoryBudget> budget;
+  ThreadPool pool;
+  BackgroundWorker worker;
+};
+
+// Held by every public call while it runs.
+class CallScope {
+ public:
+  explicit CallScope(Runtime& runtime) : runtime_(runtime), status_(runtime.process.check()) {
+    if (!status_.ok()) return;
+    inside_ = runtime_.gate.enter();
+    if (!inside_) status_ = failed_precondition("database is closed");
+  }
+  ~CallScope() {
+    if (inside_) runtime_.gate.leave();
+  }
+  CallScope(const CallScope&) = delete;
+  CallScope& operator=(const CallScope&) = delete;
+
+  bool ok() const noexcept { return status_.ok(); }
+  const Status& status() const noexcept { return status_; }
+
+ private:
+  Runtime& runtime_;
+  Status status_;
+  bool inside_ = false;
+};
+
+// Runs a public call's body: the standard library's way to say "no memory" becomes a Status here.
+template <class Body>
+auto guarded(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("out of memory");
+  } catch (const std::length_error&) {
+    return resource_exhausted("out of memory");
+  }
+}
+
+// One public call: its scope, then its body.
+template <class Body>
+auto call(Runtime& runtime, Body&& body) -> decltype(body()) {
+  const CallScope scope(runtime);
+  if (!scope.ok()) return scope.status();
+  return guarded(std::forward<Body>(body));
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "engine/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "engine/vector_codec.h"
+#include "kernels/dispatch.h"
+
+namespace springg::engine {
+
+namespace {
+
+constexpr std::size_t kEfDefault = 64;
+// A scan below this is done before another thread has woken up.
+constexpr std::size_t kParallelScanBytes = std::size_t{4} << 20;
+// Queries of a batch that a thread takes at a time.
+constexpr std::size_t kQueriesPerTask = 4;
+// A batch of scans keeps the k best of each query on each thread; this bounds their memory.
+constexpr std::size_t kBlockHitsMax = std::size_t{1} << 20;
+constexpr std::size_t kBlockQueriesMax = 1024;
+
+Status check_range(const char* what, std::size_t value, std::size_t high) {
+  if (value >= 1 && value <= high) return {};
+  return invalid_argument(std::string(what) + " out of range: expected 1.." +
+                          std::to_string(high) + ", got " + std::to_string(value));
+}
+
+bool scans(const SearchOptions& options) {
+  return options.exact || options.filter.active() || options.k > limits::kGraphSearchKMax;
+}
+
+bool worth_threads(const View& view, const IndexOptions& index, std::size_t queries) {
+  if (queries > 1) return true;
+  return view.live_rows * vector_bytes(index.dtype, index.dimensions) > kParallelScanBytes;
+}
+
+std::vector<ann::Query> prepare(const View& view, const MatrixView& queries) {
+  // The same for every part: only metric, dtype and dimensions matter.
+  const ann::Space space = view.parts.front().part->space();
+  std::vector<ann::Query> prepared;
+  prepared.reserve(queries.rows);
+  for (std::size_t i = 0; i < queries.rows; ++i) prepared.emplace_back(space, queries.row(i));
+  return prepared;
+}
+
+std::uint64_t scan_all(const SearchJob& job, const std::vector<ann::Query>& queries,
+                       const ListedRows* listed, std::vector<HitList>& hits) {
+  const std::size_t block =
+      std::clamp(kBlockHitsMax / job.k, std::size_t{1}, kBlockQueriesMax);
+  std::uint64_t distances = 0;
+  for (std::size_t begin = 0; begin < queries.size() && !job.poller.stopped(); begin += block) {
+    const std::size_t count = std::min(block, queries.size() - begin);
+    distances += scan_view(job, std::span(queries).subspan(begin, count), listed,
+                           std::span(hits).subspan(begin, count));
+  }
+  return distances;
+}
+
+std::uint64_t walk_all(const SearchJob& job, const std::vector<ann::Query>& queries,
+                       std::vector<HitList>& hits) {
+  if (queries.size() == 1) return walk_view(job, queries.front(), hits.front());
+  std::atomic<std::uint64_t> distances{0};
+  const std::size_t tasks = (queries.size() + kQueriesPerTask - 1) / kQueriesPerTask;
+  job.executor.run(tasks, [&](std::size_t task, unsigned) {
+    const std::size_t end = std::min(queries.size(), (task + 1) * kQueriesPerTask);
+    for (std::size_t i = task * kQueriesPerTask; i < end; ++i) {
+      if (!job.poller.advance(1)) return;
+      distances.fetch_add(walk_view(job, queries[i], hits[i]), std::memory_order_relaxed);
+    }
+  });
+  return distances.load();
+}
+
+}  // namespace
+
+Status check_search(const IndexOptions& index, const MatrixView& queries,
+                    const SearchOptions& options) {
+  SPRINGG_RETURN_IF_ERROR(check_range("k", options.k, limits::kMax));
+  if (options.ef.has_value()) {
+    SPRINGG_RETURN_IF_ERROR(check_range("ef", *options.ef, limits::kEfMax));
+  }
+  if (options.min_score.has_value() && std::isnan(*options.min_score)) {
+    return invalid_argument("min_score is nan: expected a number");
+  }
+  if (options.filter.mask.has_value() && options.filter.ids != nullptr) {
+    return invalid_argument("filter has a mask and ids: expected one of them");
+  }
+  if (queries.rows != 0 && queries.dimensions != index.dimensions) {
+    return Status(ErrorCode::kDimensionMismatch,
+                  "vector dimension mismatch: expected " + std::to_string(index.dimensions) +
+                      ", got " + std::to_string(queries.dimensions))
+        .with("expected", static_cast<std::int64_t>(index.dimensions))
+        .with("actual", static_cast<std::int64_t>(queries.dimensions));
+  }
+  const kernels::DistanceTable& table = kernels::active_table();
+  for (std::size_t i = 0; i < queries.rows; ++i) {
+    const std::size_t bad = table.find_not_finite(queries.row(i), index.dimensions);
+    if (bad != index.dimensions) return not_finite("query", i, bad, queries.row(i)[bad]);
+  }
+  return {};
+}
+
+Result<SearchResult> search_view(const View& view, const IndexOptions& index,
+                                 const MatrixView& queries, const SearchOptions& options,
+                                 ThreadPool& pool, Progress* progress) {
+  std::vector<HitList> hits(queries.rows);
+  Poller poller(progress, queries.rows);
+  std::uint64_t distances = 0;
+  std::optional<ListedRows> listed;
+  if (options.filter.active()) {
+    SPRINGG_ASSIGN_OR_RETURN(listed, listed_rows(view, options.filter));
+  }
+  if (!view.parts.empty() && queries.rows != 0) {
+    const bool scan = scans(options);
+    const bool threads = scan ? worth_threads(view, index, queries.rows) : queries.rows > 1;
+    LimitedExecutor executor(pool, threads ? options.threads : 1);
+    const std::size_t ef =
+        std::max(options.ef.value_or(std::max(kEfDefault, 2 * options.k)), options.k);
+    const SearchJob job{view, index, options.k, ef, executor, poller};
+    const std::vector<ann::Query> prepared = prepare(view, queries);
+    distances = scan ? scan_all(job, prepared, listed.has_value() ? &*listed : nullptr, hits)
+                     : walk_all(job, prepared, hits);
+    SPRINGG_RETURN_IF_ERROR(poller.status());
+  }
+  SearchResult result = collect_hits(view, index, options, hits);
+  result.distances_computed = distances;
+  return result;
+}
+
+void keep_best(HitList& hits, std::size_t k) {
+  const auto nearer = [](const Hit& a, const Hit& b) {
+    if (a.rank != b.rank) return a.rank < b.rank;
+    if (a.part != b.part) return a.part < b.part;
+    return a.row < b.row;
+  };
+  if (hits.size() > k) {
+    std::nth_element(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(k), hits.end(),
+                     nearer);
+    hits.resize(k);
+  }
+  std::sort(hits.begin(), hits.end(), nearer);
+}
+
+std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits) {
+  // A walk looks at some dozen rows for each place of its pool: a part of few rows is scanned.
+  const std::size_t scan_below = job.ef * 4;
+  std::uint64_t distances = 0;
+  for (std::uint32_t number = 0; number < job.view.parts.size(); ++number) {
+    const PartView& part = job.view.parts[number];
+    const base::RowBits deleted = part.deleted();
+    const ann::Space space = part.part->space();
+    std::uint32_t covered = part.covered();
+    if (covered <= scan_below) covered = 0;
+    if (covered != 0) {
+      ann::GraphAnswer answer = part.part->graph_search(
+          query, {.k = job.k, .ef = job.ef, .deleted = deleted, .row_limit = covered});
+      distances += answer.distances_computed;
+      const std::uint32_t hidden = deleted.size;
+      const std::size_t owed = std::min<std::size_t>(job.k, covered - std::min(covered, hidden));
+      if (answer.neighbors.size() >= owed) {
+        for (const ann::Neighbor& found : answer.neighbors) {
+          hits.push_back({found.rank, number, found.row});
+        }
+      } else {
+        covered = 0;  // too many deleted rows around the query: k results are owed all the same
+      }
+    }
+    if (covered == part.rows) continue;
+    ann::TopK top(std::min<std::size_t>(job.k, part.rows - covered));
+    ann::scan_rows(space, query, covered, part.rows, deleted, top);
+    distances += part.rows - covered;
+    for (const ann::Neighbor& found : top.take_sorted()) {
+      hits.push_back({found.rank, number, found.row});
+    }
+  }
+  keep_best(hits, job.k);
+  return distances;
+}
+
+}  // namespace springg::engine

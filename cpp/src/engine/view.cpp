@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "engine/view.h"
+
+#include <utility>
+
+namespace springg::engine {
+
+std::optional<std::uint32_t> PartView::find(const IdView& id) const {
+  const std::optional<std::uint32_t> row = part->find(id, rows);
+  if (!row.has_value() || deleted().test(*row)) return std::nullopt;
+  return row;
+}
+
+std::optional<std::string_view> PartView::metadata(std::uint32_t row) const noexcept {
+  if (overlay != nullptr && overlay->has_patches()) {
+    if (const MetadataPatch* patch = overlay->patch(row); patch != nullptr) {
+      if (patch->text == nullptr) return std::nullopt;
+      return std::string_view(*patch->text);
+    }
+  }
+  if (!part->has_metadata(row)) return std::nullopt;
+  return part->metadata(row);
+}
+
+std::optional<Location> View::find(const IdView& id) const {
+  // New rows are asked for most, and at most one part has a live row of the id.
+  for (std::size_t i = parts.size(); i-- > 0;) {
+    if (const auto row = parts[i].find(id); row.has_value()) {
+      return Location{static_cast<std::uint32_t>(i), *row};
+    }
+  }
+  return std::nullopt;
+}
+
+std::shared_ptr<const View> make_view(std::vector<PartView> parts, std::uint64_t last_sequence) {
+  auto view = std::make_shared<View>();
+  view->last_sequence = last_sequence;
+  std::erase_if(parts, [](const PartView& part) { return part.live_rows() == 0; });
+  view->parts = std::move(parts);
+  for (const PartView& part : view->parts) view->live_rows += part.live_rows();
+  return view;
+}
+
+ViewEditor::ViewEditor(const View& before) : parts_(before.parts), editors_(parts_.size()) {}
+
+OverlayEditor& ViewEditor::editor(std::uint32_t part) {
+  if (!editors_[part].has_value()) editors_[part].emplace(parts_[part].overlay);
+  return *editors_[part];
+}
+
+void ViewEditor::erase(Location at) { editor(at.part).erase(at.row); }
+
+void ViewEditor::patch(Location at, std::shared_ptr<const std::string> text) {
+  editor(at.part).patch(at.row, std::move(text));
+}
+
+void ViewEditor::show(const std::shared_ptr<Part>& part, std::uint32_t rows) {
+  if (parts_.empty() || parts_.back().part != part) {
+    parts_.push_back({part, 0, nullptr});
+    editors_.emplace_back();
+  }
+  parts_.back().rows = rows;
+}
+
+std::shared_ptr<const View> ViewEditor::finish(std::uint64_t last_sequence) {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (editors_[i].has_value()) parts_[i].overlay = editors_[i]->finish();
+  }
+  return make_view(std::move(parts_), last_sequence);
+}
+
+}  // namespace springg::engine
