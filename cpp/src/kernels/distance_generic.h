@@ -11,7 +11,8 @@
 //   load_half(p), load_half_tail(p, n)   the same from IEEE halves
 //   store_half(v, p)              rounds to nearest even
 //   load_doubles(p)               as many floats as batch<double> has lanes
-//   reduce(v), reduce_group(v, out)      sum of lanes by one tree, of one and of kGroup batches
+//   reduce(v), reduce_group(v, out)      sum of lanes by one tree, of one and of kGroup batches; the
+//                                        latter says whether a sum is NaN
 //   differing_bits(a, b, n)       of two runs of n bytes
 #pragma once
 
@@ -144,16 +145,15 @@ template <class Isa, Measure M, class Row, std::size_t R>
 SPRINGG_INLINE void finish(const FloatBatch<Isa> (&sums)[R], const std::byte* query,
                            const std::byte* const (&rows)[R], std::size_t dims, float* out) {
   static_assert(R == 1 || R == kGroup);
-  float any = 0.0F;
+  bool has_nan;
   if constexpr (R == kGroup) {
-    Isa::reduce_group(sums, out);
-    any = (out[0] + out[1]) + (out[2] + out[3]);
+    has_nan = Isa::reduce_group(sums, out);
   } else {
     out[0] = Isa::reduce(sums[0]);
-    any = out[0];
+    has_nan = out[0] != out[0];
   }
   if constexpr (M == Measure::kDot) {
-    if (any == any) return;
+    if (!has_nan) return;
     for (std::size_t r = 0; r < R; ++r) {
       if (out[r] != out[r]) dot_in_float64<Isa, Row>(query, rows[r], dims, out + r);
     }

@@ -1,113 +1,128 @@
 // SPDX-License-Identifier: MIT
 // Many queries against many rows. Included by distance_generic.h alone.
 //
-// A macro tile of kMacroQueries x kMacroRows pairs walks the dimensions block by block, so that its
-// part of the queries and rows lies in the first-level cache while each is used many times; the
-// register tile inside is Isa::kTileQueries x kGroup. Halves are widened once a macro tile.
+// A panel of kPanelQueries x kPanelRows pairs goes through the dimensions block by block. The
+// queries' part of a block is packed, because rows a power of two apart would share the few places
+// a first-level cache has for them; it stays there while the panel's rows pass by, kGroup at a time
+// (halves are widened once a panel). The register tile inside is Isa::kTileQueries x kGroup.
 #pragma once
 
 #include "kernels/distance_generic.h"
 
 namespace springg::kernels {
 
-inline constexpr std::size_t kMacroRows = 2 * kGroup;
-// Rows that stay in the second-level cache while all queries pass over them.
-inline constexpr std::size_t kRowBlockBytes = std::size_t{128} << 10;
+// Rows that share one packing of the queries and stay in the second-level cache meanwhile.
+inline constexpr std::size_t kPanelRows = 64;
 
 template <class Isa>
-inline constexpr std::size_t kMacroQueries = (12 / Isa::kTileQueries) * Isa::kTileQueries;
+inline constexpr std::size_t kPanelQueries = 12 / Isa::kTileQueries * Isa::kTileQueries;
 
-template <class Isa>
-struct MacroTile {
-  const std::byte* queries[kMacroQueries<Isa>];
+struct TileArguments {
+  const std::byte* queries;
+  std::size_t query_bytes;  // from query to query
   std::size_t query_count;
-  const std::byte* rows[kMacroRows];
-  std::size_t row_count;
-  FloatBatch<Isa> totals[kMacroQueries<Isa>][kMacroRows];
+  const std::byte* base;
+  std::size_t stride;
+  std::size_t count;
+  std::size_t dims;
+  float* out;
+  std::size_t out_stride;
 };
 
-// Adds elements [begin, end) of Q x R pairs; `rows` start at element `row_begin`.
-template <class Isa, Measure M, std::size_t Q, std::size_t R>
-SPRINGG_INLINE void add_pairs(MacroTile<Isa>& macro, const std::byte* const* row_blocks,
-                              std::size_t first_query, std::size_t first_row, std::size_t begin,
-                              std::size_t end) {
-  const std::byte* queries[Q];
-  const std::byte* rows[R];
-  unroll<Q>([&](auto q) {
-    queries[q] = macro.queries[first_query + q] + begin * sizeof(float);
-  });
-  unroll<R>([&](auto r) { rows[r] = row_blocks[first_row + r]; });
-  FloatBatch<Isa> sums[Q][R];
-  sum_block<Isa, M, FloatRow<Isa>, Q, R>(queries, rows, 0, end - begin, sums);
-  unroll<Q>([&](auto q) {
-    unroll<R>([&](auto r) {
-      FloatBatch<Isa>& total = macro.totals[first_query + q][first_row + r];
-      total = begin == 0 ? sums[q][r] : total + sums[q][r];
-    });
-  });
-}
+template <class Isa>
+struct TileMemory {
+  alignas(64) float packed[kPanelQueries<Isa>][kBlockElements];
+  alignas(64) float widened[kGroup][kBlockElements];
+  const std::byte* queries[kPanelQueries<Isa>];  // of the block: packed or in place
+  // Of rows r..r+R-1 and query q (R = kGroup, or 1 at the end): R batches at r * queries + q * R.
+  FloatBatch<Isa> totals[kPanelRows * kPanelQueries<Isa>];
+};
 
-template <class Isa, Measure M, std::size_t R>
-SPRINGG_INLINE void add_row_group(MacroTile<Isa>& macro, const std::byte* const* row_blocks,
-                                  std::size_t first_row, std::size_t begin, std::size_t end) {
-  std::size_t q = 0;
-  for (; q + Isa::kTileQueries <= macro.query_count; q += Isa::kTileQueries) {
-    add_pairs<Isa, M, Isa::kTileQueries, R>(macro, row_blocks, q, first_row, begin, end);
-  }
-  for (; q < macro.query_count; ++q) {
-    add_pairs<Isa, M, 1, R>(macro, row_blocks, q, first_row, begin, end);
-  }
-}
-
-// The rows' elements [begin, end) as floats: where they are, or widened into `scratch`.
+// Elements [begin, end) of a row as floats, zeros up to a whole batch.
 template <class Isa, class Row>
-SPRINGG_INLINE void locate_blocks(const MacroTile<Isa>& macro, std::size_t begin, std::size_t end,
-                                  float (*scratch)[kBlockElements], const std::byte** blocks) {
-  for (std::size_t r = 0; r < macro.row_count; ++r) {
+SPRINGG_INLINE void copy_block(const std::byte* row, std::size_t begin, std::size_t end,
+                               float* out) {
+  std::size_t i = begin;
+  for (; i + kLanes<Isa> <= end; i += kLanes<Isa>) {
+    Row::load(row, i).store_unaligned(out + (i - begin));
+  }
+  if (i < end) Row::load_tail(row, i, end - i).store_unaligned(out + (i - begin));
+}
+
+template <class Isa>
+SPRINGG_INLINE void place_queries(const TileArguments& panel, std::size_t begin, std::size_t end,
+                                  TileMemory<Isa>& memory) {
+  for (std::size_t q = 0; q < panel.query_count; ++q) {
+    const std::byte* const query = panel.queries + q * panel.query_bytes;
+    memory.queries[q] = query;
+    if (panel.dims <= kBlockElements) continue;
+    copy_block<Isa, FloatRow<Isa>>(query, begin, end, memory.packed[q]);
+    memory.queries[q] = reinterpret_cast<const std::byte*>(memory.packed[q]);
+  }
+}
+
+// One block of Q x R pairs. `blocks` are the rows' elements from `begin` on.
+template <class Isa, Measure M, class Row, std::size_t Q, std::size_t R>
+SPRINGG_INLINE void tile_pairs(const TileArguments& panel, TileMemory<Isa>& memory,
+                               const std::byte* const (&blocks)[R], std::size_t first_query,
+                               std::size_t first_row, std::size_t begin, std::size_t end) {
+  const std::byte* queries[Q];
+  unroll<Q>([&](auto q) { queries[q] = memory.queries[first_query + q]; });
+  FloatBatch<Isa> sums[Q][R];
+  sum_block<Isa, M, FloatRow<Isa>, Q, R>(queries, blocks, 0, end - begin, sums);
+  FloatBatch<Isa>* const totals =
+      memory.totals + first_row * kPanelQueries<Isa> + first_query * R;
+  if (begin != 0) {
+    unroll<Q>([&](auto q) {
+      unroll<R>([&](auto r) { sums[q][r] = totals[q * R + r] + sums[q][r]; });
+    });
+  }
+  if (end != panel.dims) {
+    unroll<Q>([&](auto q) { unroll<R>([&](auto r) { totals[q * R + r] = sums[q][r]; }); });
+    return;
+  }
+  const std::byte* rows[R];
+  unroll<R>([&](auto r) { rows[r] = panel.base + (first_row + r) * panel.stride; });
+  unroll<Q>([&](auto q) {
+    finish<Isa, M, Row>(sums[q], panel.queries + (first_query + q) * panel.query_bytes, rows,
+                        panel.dims, panel.out + (first_query + q) * panel.out_stride + first_row);
+  });
+}
+
+// One block of R rows against all queries of the panel.
+template <class Isa, Measure M, class Row, std::size_t R>
+SPRINGG_INLINE void tile_rows(const TileArguments& panel, TileMemory<Isa>& memory,
+                              std::size_t first_row, std::size_t begin, std::size_t end) {
+  const std::byte* blocks[R];
+  for (std::size_t r = 0; r < R; ++r) {
+    const std::byte* const row = panel.base + (first_row + r) * panel.stride;
     if constexpr (Row::kBytes == sizeof(float)) {
-      blocks[r] = macro.rows[r] + begin * sizeof(float);
+      blocks[r] = row + begin * sizeof(float);
     } else {
-      std::size_t i = begin;
-      for (; i + kLanes<Isa> <= end; i += kLanes<Isa>) {
-        Row::load(macro.rows[r], i).store_unaligned(scratch[r] + (i - begin));
-      }
-      if (i < end) {
-        Row::load_tail(macro.rows[r], i, end - i).store_unaligned(scratch[r] + (i - begin));
-      }
-      blocks[r] = reinterpret_cast<const std::byte*>(scratch[r]);
+      copy_block<Isa, Row>(row, begin, end, memory.widened[r]);
+      blocks[r] = reinterpret_cast<const std::byte*>(memory.widened[r]);
     }
+  }
+  std::size_t q = 0;
+  for (; q + Isa::kTileQueries <= panel.query_count; q += Isa::kTileQueries) {
+    tile_pairs<Isa, M, Row, Isa::kTileQueries, R>(panel, memory, blocks, q, first_row, begin,
+                                                  end);
+  }
+  for (; q < panel.query_count; ++q) {
+    tile_pairs<Isa, M, Row, 1, R>(panel, memory, blocks, q, first_row, begin, end);
   }
 }
 
 template <class Isa, Measure M, class Row>
-SPRINGG_KERNEL void run_macro_tile(MacroTile<Isa>& macro, std::size_t dims, float* out,
-                                   std::size_t out_stride) noexcept {
-  alignas(64) float scratch[Row::kBytes == sizeof(float) ? 1 : kMacroRows][kBlockElements];
-  for (std::size_t begin = 0; begin < dims; begin += kBlockElements) {
-    const std::size_t end = smaller(dims, begin + kBlockElements);
-    const std::byte* blocks[kMacroRows];
-    locate_blocks<Isa, Row>(macro, begin, end, scratch, blocks);
+SPRINGG_KERNEL void tile_panel(const TileArguments& panel, TileMemory<Isa>& memory) noexcept {
+  for (std::size_t begin = 0; begin < panel.dims; begin += kBlockElements) {
+    const std::size_t end = smaller(panel.dims, begin + kBlockElements);
+    place_queries<Isa>(panel, begin, end, memory);
     std::size_t r = 0;
-    for (; r + kGroup <= macro.row_count; r += kGroup) {
-      add_row_group<Isa, M, kGroup>(macro, blocks, r, begin, end);
+    for (; r + kGroup <= panel.count; r += kGroup) {
+      tile_rows<Isa, M, Row, kGroup>(panel, memory, r, begin, end);
     }
-    for (; r < macro.row_count; ++r) add_row_group<Isa, M, 1>(macro, blocks, r, begin, end);
-  }
-  for (std::size_t q = 0; q < macro.query_count; ++q) {
-    const FloatBatch<Isa>* const totals = macro.totals[q];
-    std::size_t r = 0;
-    for (; r + kGroup <= macro.row_count; r += kGroup) {
-      const std::byte* const rows[kGroup] = {macro.rows[r], macro.rows[r + 1], macro.rows[r + 2],
-                                             macro.rows[r + 3]};
-      const FloatBatch<Isa> sums[kGroup] = {totals[r], totals[r + 1], totals[r + 2],
-                                            totals[r + 3]};
-      finish<Isa, M, Row>(sums, macro.queries[q], rows, dims, out + q * out_stride + r);
-    }
-    for (; r < macro.row_count; ++r) {
-      const std::byte* const rows[1] = {macro.rows[r]};
-      const FloatBatch<Isa> sums[1] = {totals[r]};
-      finish<Isa, M, Row>(sums, macro.queries[q], rows, dims, out + q * out_stride + r);
-    }
+    for (; r < panel.count; ++r) tile_rows<Isa, M, Row, 1>(panel, memory, r, begin, end);
   }
 }
 
@@ -115,23 +130,21 @@ template <class Isa, Measure M, class Row>
 SPRINGG_KERNEL void tile(const void* queries, std::size_t query_stride, std::size_t query_count,
                          const std::byte* base, std::size_t stride, std::size_t count,
                          std::size_t dims, float* out, std::size_t out_stride) noexcept {
-  const std::byte* const first_query = static_cast<const std::byte*>(queries);
   const std::size_t query_bytes = query_stride * sizeof(float);
-  const std::size_t fitting = kRowBlockBytes / (dims * Row::kBytes) / kMacroRows * kMacroRows;
-  const std::size_t block_rows = fitting == 0 ? kMacroRows : fitting;
-  MacroTile<Isa> macro;
-  for (std::size_t block = 0; block < count; block += block_rows) {
-    const std::size_t block_end = smaller(count, block + block_rows);
-    for (std::size_t q = 0; q < query_count; q += kMacroQueries<Isa>) {
-      macro.query_count = smaller(query_count - q, kMacroQueries<Isa>);
-      for (std::size_t i = 0; i < macro.query_count; ++i) {
-        macro.queries[i] = first_query + (q + i) * query_bytes;
-      }
-      for (std::size_t r = block; r < block_end; r += kMacroRows) {
-        macro.row_count = smaller(block_end - r, kMacroRows);
-        for (std::size_t i = 0; i < macro.row_count; ++i) macro.rows[i] = base + (r + i) * stride;
-        run_macro_tile<Isa, M, Row>(macro, dims, out + q * out_stride + r, out_stride);
-      }
+  TileMemory<Isa> memory;
+  for (std::size_t r = 0; r < count; r += kPanelRows) {
+    for (std::size_t q = 0; q < query_count; q += kPanelQueries<Isa>) {
+      const TileArguments panel{
+          static_cast<const std::byte*>(queries) + q * query_bytes,
+          query_bytes,
+          smaller(query_count - q, kPanelQueries<Isa>),
+          base + r * stride,
+          stride,
+          smaller(count - r, kPanelRows),
+          dims,
+          out + q * out_stride + r,
+          out_stride};
+      tile_panel<Isa, M, Row>(panel, memory);
     }
   }
 }

@@ -48,13 +48,15 @@ struct Avx2 {
   SPRINGG_INLINE static __m256 fold(__m256 a, __m256 b) {  // a's four sums, then b's
     return _mm256_add_ps(_mm256_blend_ps(a, b, 0xF0), _mm256_permute2f128_ps(a, b, 0x21));
   }
-  SPRINGG_INLINE static void reduce_group(const Batch (&v)[kGroup], float* out) {
+  SPRINGG_INLINE static bool reduce_group(const Batch (&v)[kGroup], float* out) {
     const __m256 x = fold(v[0], v[1]);
     const __m256 y = fold(v[2], v[3]);
     const __m256 two = _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
     const __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0xEE));
-    _mm_storeu_ps(out,
-                  _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1)));
+    const __m128 sums =
+        _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
+    _mm_storeu_ps(out, sums);
+    return _mm_movemask_ps(_mm_cmpunord_ps(sums, sums)) != 0;
   }
   SPRINGG_INLINE static std::uint32_t differing_bits(const std::byte* a, const std::byte* b,
                                                      std::size_t n) {

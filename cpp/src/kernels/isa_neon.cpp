@@ -37,8 +37,10 @@ struct Neon {
     const float32x4_t two = vpaddq_f32(v, v);
     return vgetq_lane_f32(vpaddq_f32(two, two), 0);
   }
-  SPRINGG_INLINE static void reduce_group(const Batch (&v)[kGroup], float* out) {
-    vst1q_f32(out, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
+  SPRINGG_INLINE static bool reduce_group(const Batch (&v)[kGroup], float* out) {
+    const float32x4_t sums = vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
+    vst1q_f32(out, sums);
+    return vminvq_u32(vceqq_f32(sums, sums)) == 0;
   }
   SPRINGG_INLINE static uint64x2_t count_bits(uint8x16_t v) {
     return vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(vcntq_u8(v))));

@@ -84,10 +84,12 @@ struct Sse2 {
     const __m128 two = _mm_add_ps(v, _mm_movehl_ps(v, v));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 0x55)));
   }
-  SPRINGG_INLINE static void reduce_group(const Batch (&v)[kGroup], float* out) {
+  SPRINGG_INLINE static bool reduce_group(const Batch (&v)[kGroup], float* out) {
     const __m128 x = _mm_add_ps(_mm_unpacklo_ps(v[0], v[1]), _mm_unpackhi_ps(v[0], v[1]));
     const __m128 y = _mm_add_ps(_mm_unpacklo_ps(v[2], v[3]), _mm_unpackhi_ps(v[2], v[3]));
-    _mm_storeu_ps(out, _mm_add_ps(_mm_movelh_ps(x, y), _mm_movehl_ps(y, x)));
+    const __m128 sums = _mm_add_ps(_mm_movelh_ps(x, y), _mm_movehl_ps(y, x));
+    _mm_storeu_ps(out, sums);
+    return _mm_movemask_ps(_mm_cmpunord_ps(sums, sums)) != 0;
   }
 
   SPRINGG_INLINE static __m128i count_bits_of_bytes(__m128i v) {
