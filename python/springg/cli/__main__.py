@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""``python -m springg.cli`` is `springg`."""
+
+from springg.cli import entry
+
+if __name__ == "__main__":
+    entry()

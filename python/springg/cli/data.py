@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: MIT
+"""Commands on a database's data: create, import, search, info, export."""
+
+from __future__ import annotations
+
+import contextlib
+import json as json_module
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import springg
+from springg.cli.screen import (
+    Directory,
+    IndexName,
+    Json,
+    bytes_text,
+    existing,
+    json_id,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    text_of,
+)
+from springg.exporting import keeps_ids
+from springg.importing import ImportReport, read_queries
+
+SKIPPED_SHOWN = 10
+
+
+def create(
+    directory: Directory,
+    name: IndexName,
+    dimensions: Annotated[int, typer.Option("--dimensions", "-d", help="Width of the vectors.")],
+    metric: Annotated[str, typer.Option(help="cosine, dot, l2 or manhattan.")] = "cosine",
+    dtype: Annotated[str, typer.Option(help="How vectors are kept: float32, float16.")] = "float32",
+    m: Annotated[int, typer.Option("--m", help="Links of a row in the graph (M).")] = 16,
+    ef_construction: Annotated[int, typer.Option(help="Width of the search when building.")] = 200,
+    seed: Annotated[int, typer.Option(help="Equal seeds and rows build equal graphs.")] = 0,
+    exist_ok: Annotated[
+        bool, typer.Option("--exist-ok", help="An equal index may be there already.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Create an index; the directory is created too.
+
+    For example:
+        springg create data/ articles --dimensions 384
+        springg create data/ faces --dimensions 512 --metric l2 --dtype float16
+    """
+    with springg.open(directory) as database:
+        index = database.create_index(
+            name,
+            dimensions,
+            metric=metric,
+            dtype=dtype,
+            m=m,
+            ef_construction=ef_construction,
+            seed=seed,
+            exist_ok=exist_ok,
+        )
+        settings = settings_of(index)
+    if json:
+        print_json({"directory": directory, **settings})
+    else:
+        say(f"index {name} in {directory}: {dimensions} dimensions, {metric}, {dtype}")
+
+
+def import_command(
+    directory: Directory,
+    name: IndexName,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of vectors.")],
+    ids: Annotated[str | None, typer.Option(metavar="FIELD", help="Field with the ids.")] = None,
+    vectors: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Field with the vectors.")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="Field with metadata; may come again."),
+    ] = None,
+    on_error: Annotated[
+        str, typer.Option(help="What a bad row does: raise (nothing is stored) or skip.")
+    ] = "raise",
+    json: Json = False,
+) -> None:
+    """Add the rows of files to an index, each file as a whole or not at all.
+
+    The ending of a file names its format: .npy .npz .fvecs .bvecs .ivecs .hdf5 .jsonl .parquet.
+    A file without ids counts its rows from the number of rows that the index has.
+
+    For example:
+        springg import data/ articles embeddings.npy
+        springg import data/ articles part1.jsonl part2.jsonl --on-error skip
+        springg import data/ articles table.parquet --ids url --vectors embedding
+    """
+    fields: Any = metadata[0] if metadata and len(metadata) == 1 else metadata or None
+    reports = []
+    with existing(directory) as database:
+        index = database[name]
+        for file in files:
+            begin = time.perf_counter()
+            with progress_bar(file) as progress:
+                report = index.import_file(
+                    file,
+                    ids=ids,
+                    vectors=vectors,
+                    metadata=fields,
+                    on_error=on_error,
+                    progress=progress,
+                )
+            database.flush()  # each file that was reported is on the disk
+            seconds = time.perf_counter() - begin
+            reports.append(report_of(file, report, seconds))
+            if not json:
+                say_report(file, report, seconds)
+        rows = len(index)
+    if json:
+        print_json({"index": name, "rows": rows, "files": reports})
+    else:
+        say(f"index {name} has {rows:,} rows")
+
+
+def report_of(file: str, report: ImportReport, seconds: float) -> dict[str, Any]:
+    """Return what happened to a file, for JSON."""
+    return {
+        "file": file,
+        "rows": int(report),
+        "seconds": round(seconds, 6),
+        "skipped": [{"line": row.line, "reason": row.reason} for row in report.skipped],
+    }
+
+
+def say_report(file: str, report: ImportReport, seconds: float) -> None:
+    """Print what happened to a file."""
+    rows = int(report)
+    skipped = len(report.skipped)
+    tail = f", {skipped:,} skipped" if skipped else ""
+    say(f"{file}: {rows:,} rows in {seconds:.2f} s ({rows / seconds:,.0f} rows/s){tail}")
+    for row in report.skipped[:SKIPPED_SHOWN]:
+        say(f"  line {row.line}: {text_of(row.reason)}")
+    if skipped > SKIPPED_SHOWN:
+        say(f"  and {skipped - SKIPPED_SHOWN:,} more")
+
+
+def search(
+    directory: Directory,
+    name: IndexName,
+    vector: Annotated[
+        str | None, typer.Option(metavar="JSON", help="The query as a JSON list of numbers.")
+    ] = None,
+    identifier: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Search with a stored row's vector.")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A file of queries (.npy, .fvecs, ...).")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Hits of a query.")] = 10,
+    ef: Annotated[int | None, typer.Option(help="Width of the search; more finds more.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every row.")] = False,
+    json: Json = False,
+) -> None:
+    """Find the nearest rows of a vector, of a stored row, or of each query in a file.
+
+    For example:
+        springg search data/ articles --id architect -k 5
+        springg search data/ points --vector '[0.1, 0.2, 0.3]' --json
+        springg search data/ articles --file queries.npy -k 100 --json
+    """
+    if sum(given is not None for given in (vector, identifier, file)) != 1:
+        raise typer.BadParameter("give one of --vector, --id and --file")
+    with existing(directory) as database:
+        index = database[name]
+        if vector is not None:
+            queries = parse_vector(vector)
+        elif file is not None:
+            queries = read_queries(file, index.dimensions)
+        else:
+            found = find_row(index, str(identifier))
+            if found is None:
+                print(f"springg: no row with id {identifier!r} in index {name}", file=sys.stderr)
+                if json:
+                    print_json({"index": name, "k": k, "found": False, "hits": []})
+                raise typer.Exit(1)
+            queries = found
+        if queries.ndim == 1:
+            answers = [index.search(queries, k, ef=ef, exact=exact)]
+        else:
+            answers = list(index.search(queries, k, ef=ef, exact=exact))
+    if json:
+        show_json(name, k, answers, single=queries.ndim == 1)
+    else:
+        show_answers(answers)
+
+
+def parse_vector(text: str) -> np.ndarray:
+    """Return the vector that stands on the command line."""
+    try:
+        values = json_module.loads(text)
+        if not isinstance(values, list) or any(
+            isinstance(x, bool) or not isinstance(x, (int, float)) for x in values
+        ):
+            raise ValueError("not a list of numbers")
+        with np.errstate(over="ignore"):
+            return np.asarray(values, np.float64)
+    except (ValueError, OverflowError, RecursionError) as error:
+        message = f"--vector must be a JSON list of numbers such as '[0.1, 0.2]': {error}"
+        raise typer.BadParameter(message) from None
+
+
+def find_row(index: springg.Index, text: str) -> np.ndarray | None:
+    """Return the vector of the row that a text names: as text, integer or UUID, in this order."""
+    candidates: list[Any] = [text]
+    if text.isascii() and text.isdigit() and int(text) < 2**64:
+        candidates.append(int(text))
+    with contextlib.suppress(ValueError):
+        candidates.append(uuid.UUID(text))
+    for candidate in candidates:
+        record = index.get(candidate, include=("vector",)) if candidate != "" else None
+        if record is not None:
+            return np.asarray(record.vector)
+    return None
+
+
+def hits_of(answer: Any) -> list[dict[str, Any]]:
+    """Return the hits of one query, for JSON."""
+    return [
+        {
+            "id": json_id(hit.id),
+            "score": float(hit.score),
+            "distance": float(hit.distance),
+            "metadata": hit.metadata,
+        }
+        for hit in answer
+    ]
+
+
+def show_json(name: str, k: int, answers: list[Any], *, single: bool) -> None:
+    """Print answers as one document."""
+    head = {"index": name, "k": k}
+    if single:
+        print_json({**head, "hits": hits_of(answers[0])})
+    else:
+        results = [{"query": i, "hits": hits_of(answer)} for i, answer in enumerate(answers)]
+        print_json({**head, "results": results})
+
+
+def show_answers(answers: list[Any]) -> None:
+    """Print answers as tables."""
+    for number, answer in enumerate(answers):
+        if len(answers) > 1:
+            say(f"query {number}")
+        rows = [
+            (rank, hit.id, float(hit.score), "" if hit.metadata is None else hit.metadata)
+            for rank, hit in enumerate(answer, 1)
+        ]
+        print_table(("rank", "id", "score", "metadata"), rows, right=("rank", "score"))
+
+
+def settings_of(index: springg.Index) -> dict[str, Any]:
+    """Return the settings of an index."""
+    names = ("name", "dimensions", "metric", "dtype", "quantization", "m", "ef_construction")
+    return {name: getattr(index, name) for name in names}
+
+
+def disk_bytes(directory: str) -> int:
+    """Return the size of the database's files."""
+    return sum(entry.stat().st_size for entry in Path(directory).iterdir() if entry.is_file())
+
+
+def info(
+    directory: Directory,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One index.")] = None,
+    json: Json = False,
+) -> None:
+    """Show sizes, rows, segments, settings and memory.
+
+    For example:
+        springg info data/
+        springg info data/ articles --json
+    """
+    with existing(directory) as database:
+        names = database.indexes() if name is None else [name]
+        indexes = []
+        for each in names:
+            index = database[each]
+            indexes.append({**settings_of(index), **index.stats()})
+        memory = database.memory_usage()
+        stored = disk_bytes(directory)
+    if json:
+        document = {"directory": directory, "disk_bytes": stored, "memory_bytes": memory}
+        document |= {"index": indexes[0]} if name is not None else {"indexes": indexes}
+        print_json(document)
+    elif name is not None:
+        print_table(("setting", "value"), [(key, shown(key, v)) for key, v in flat(indexes[0])])
+    else:
+        show_database(directory, stored, memory, indexes)
+
+
+def show_database(
+    directory: str, stored: int, memory: dict[str, int], indexes: list[dict[str, Any]]
+) -> None:
+    """Print a table of the indexes, and the sizes."""
+    columns = ("name", "rows", "dimensions", "metric", "dtype", "segments", "memtable_rows")
+    rows = [[f"{i[c]:,}" if c == "rows" else i[c] for c in columns] for i in indexes]
+    if rows:
+        print_table(columns, rows, right=columns[1:3] + columns[5:])
+    parts = ", ".join(f"{part} {bytes_text(size)}" for part, size in memory.items() if size)
+    say(f"{directory}: {len(indexes)} indexes, {bytes_text(stored)} on disk")
+    say(f"in memory or mapped: {parts}")
+
+
+def flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return settings with nested ones as `bytes.vectors`."""
+    rows: list[tuple[str, Any]] = []
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            rows += [(f"{key}.{inner}", item) for inner, item in value.items()]
+        else:
+            rows.append((key, value))
+    return rows
+
+
+def shown(key: str, value: Any) -> str:
+    """Return a setting as people read it."""
+    if "bytes" in key and isinstance(value, int):
+        return bytes_text(value)
+    return f"{value:,}" if isinstance(value, int) else text_of(value)
+
+
+def export(
+    directory: Directory,
+    name: IndexName,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; replaced as a whole.")],
+    json: Json = False,
+) -> None:
+    """Write an index to a file that `springg import` reads again.
+
+    .jsonl, .parquet, .npz and .hdf5 keep ids, vectors and metadata; .npy and .fvecs vectors alone.
+
+    For example:
+        springg export data/ articles articles.parquet
+        springg export data/ articles vectors.npy
+    """
+    with existing(directory) as database:
+        index = database[name]
+        index.export_file(file)
+        rows = len(index)
+    if json:
+        print_json({"index": name, "file": file, "rows": rows})
+        return
+    alone = "" if keeps_ids(file) else " (vectors alone: this format has no ids and no metadata)"
+    say(f"{rows:,} rows of {name} in {file}, {bytes_text(Path(file).stat().st_size)}{alone}")
+
+
+COMMANDS = (create, import_command, search, info, export)
