@@ -243,11 +243,11 @@ std::optional<std::string> find_manifest_fault(const Manifest& manifest) {
   std::set<base::Uuid> uuids;
   const std::string* before = nullptr;
   for (const IndexEntry& index : manifest.indexes) {
+    if (auto fault = find_index_fault(index, uuids)) return fault;
     if (before != nullptr && index.name <= *before) {
       return "index '" + index.name + "' comes after '" + *before + "'";
     }
     before = &index.name;
-    if (auto fault = find_index_fault(index, uuids)) return fault;
   }
   return std::nullopt;
 }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#include "storage/manifest.h"
+
+#include "catch.h"
+#include "failing_file_system.h"
+#include "file_bytes.h"
+#include "status_of.h"
+#include "storage/manifest_json.h"
+
+namespace springg::storage {
+
+namespace {
+
+base::Uuid uuid_of(std::uint8_t last) {
+  base::Uuid uuid;
+  uuid.bytes[15] = last;
+  return uuid;
+}
+
+Manifest sample(std::uint64_t generation = 42) {
+  IndexEntry books{"b\xc3\xbc" "cher \"neu\"\\\n", uuid_of(2), 3, {}, 118, {}};
+  books.options = {384, Metric::kDot, ScalarType::kFloat16, Quantization::kInt8, 24, 300,
+                   ~std::uint64_t{0}};
+  books.segments = {{uuid_of(3), 100, 40'960, uuid_of(4)}, {uuid_of(5), 17, 36'864, {}}};
+  IndexEntry words{"words", uuid_of(6), 0, {}, 1, {}};
+  words.options.dimensions = 65'536;
+  return {uuid_of(1), generation, 7, 1'700'000'000'123, {books, words}};
+}
+
+bool equal(const Manifest& a, const Manifest& b) {
+  return encode_manifest(a) == encode_manifest(b);
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+// Of a directory whose one manifest has this content.
+Status read_content(std::string_view json, std::uint64_t generation = 42) {
+  OneFile file(file_of(FileKind::kManifest, uuid_of(1),
+                       {{1, 1, kRequired, {bytes_of(json).begin(), bytes_of(json).end()}}}));
+  file.names = {manifest_file_name(generation)};
+  return read_newest_manifest(file, "/d").status();
+}
+
+}  // namespace
+
+TEST_CASE("a manifest comes back as it was published") {
+  const auto files = io::make_memory_file_system();
+  auto none = read_newest_manifest(*files, "/");
+  REQUIRE(none.ok());
+  CHECK_FALSE(none->has_value());
+  REQUIRE(publish_manifest(*files, "/", sample()).ok());
+  auto read = read_newest_manifest(*files, "/");
+  REQUIRE(read.ok());
+  REQUIRE(read->has_value());
+  const Manifest& manifest = **read;
+  CHECK(equal(manifest, sample()));
+  CHECK(manifest.indexes[0].name == sample().indexes[0].name);
+  CHECK(manifest.indexes[0].options == sample().indexes[0].options);
+  CHECK(manifest.indexes[0].segments[0].delta == uuid_of(4));
+  CHECK_FALSE(manifest.indexes[0].segments[1].delta);
+  CHECK(manifest.indexes[0].incarnation == 3);
+  CHECK(manifest.indexes[0].next_sequence == 118);
+  CHECK(manifest.lsn == 7);
+  CHECK(manifest.created_at_unix_ms == 1'700'000'000'123);
+}
+
+TEST_CASE("the highest generation counts, whatever else lies there") {
+  const auto files = io::make_memory_file_system();
+  CHECK(manifest_file_name(42) == "manifest-0000000000000042");
+  for (const std::uint64_t generation : {9, 10, 100}) {
+    REQUIRE(publish_manifest(*files, "/", sample(generation)).ok());
+  }
+  for (const char* name : {"manifest-0000000000000999.tmp", "manifest-999", "manifest-",
+                           "manifest-00000000000009999", "manifest-000000000000099x",
+                           "manifest-+000000000000999", "manifest--000000000000999",
+                           "Manifest-0000000000000999", "xmanifest-0000000000000999", "LOCK"}) {
+    REQUIRE(io::write_file_atomically(*files, "/", name, {}).ok());
+  }
+  auto read = read_newest_manifest(*files, "/");
+  REQUIRE(read.ok());
+  CHECK((*read)->generation == 100);
+}
+
+TEST_CASE("a damaged manifest is an error, an older one is not taken") {
+  const auto files = io::make_memory_file_system();
+  REQUIRE(publish_manifest(*files, "/", sample(1)).ok());
+  REQUIRE(io::write_file_atomically(*files, "/", manifest_file_name(2), {}).ok());
+  const auto read = read_newest_manifest(*files, "/");
+  CHECK(read.status().code() == ErrorCode::kCorruption);
+  CHECK(testing::text_detail(read.status(), "file") == "//manifest-0000000000000002");
+}
+
+TEST_CASE("a generation is published once") {
+  const auto files = io::make_memory_file_system();
+  REQUIRE(publish_manifest(*files, "/", sample()).ok());
+  CHECK(publish_manifest(*files, "/", sample()).code() == ErrorCode::kAlreadyExists);
+  CHECK(publish_manifest(*files, "/", sample(10'000'000'000'000'000)).code() ==
+        ErrorCode::kResourceExhausted);
+}
+
+TEST_CASE("every flipped byte and every cut of a manifest is detected") {
+  const auto files = io::make_memory_file_system();
+  REQUIRE(publish_manifest(*files, "/", sample()).ok());
+  const auto mapped = std::move(files->map("/" + manifest_file_name(42))).value();
+  OneFile file(mapped->bytes());
+  file.names = {manifest_file_name(42)};
+  const std::size_t size = file.size();
+  for (std::size_t i = 0; i < size; ++i) {
+    file[i] ^= static_cast<std::byte>(1U << (i % 8));
+    const Status status = read_newest_manifest(file, "/d").status();
+    if (status.code() != ErrorCode::kCorruption || !testing::integer_detail(status, "offset")) {
+      FAIL("byte " << i << ": " << status.message());
+    }
+    file[i] ^= static_cast<std::byte>(1U << (i % 8));
+  }
+  CHECK(read_newest_manifest(file, "/d").ok());
+  for (std::size_t length = 0; length < size; ++length) {
+    file.cut(length);
+    if (read_newest_manifest(file, "/d").status().code() != ErrorCode::kCorruption) {
+      FAIL("cut at " << length);
+    }
+  }
+}
+
+TEST_CASE("fields that are missing or out of range are damage that names them") {
+  const std::string good = encode_manifest(sample());
+  CHECK(read_content(good).ok());
+  CHECK(read_content(replaced(good, "{\"store\"", "{\"later\":[1,{}],\"store\"")).ok());
+  const auto refused = [&](std::string_view from, std::string_view to, std::string_view field) {
+    const Status status = read_content(replaced(good, from, to));
+    INFO(status.message());
+    return status.code() == ErrorCode::kCorruption && testing::says(status, field);
+  };
+  CHECK(refused("\"store\"", "\"sture\"", "'store'"));
+  CHECK(refused("\"generation\":42", "\"generation\":\"42\"", "'generation'"));
+  CHECK(refused("\"generation\":42", "\"generation\":43", "generation: expected 42, got 43"));
+  CHECK(refused("\"lsn\":7", "\"lsn\":-7", "'lsn'"));
+  CHECK(refused("\"lsn\":7", "\"lsn\":7.5", "'lsn'"));
+  CHECK(refused("\"indexes\":[", "\"indexes\":[5,", "'indexes[0].'"));
+  CHECK(refused("\"dimensions\":384", "\"dimensions\":0", "'indexes[0].options.dimensions'"));
+  CHECK(refused("\"dimensions\":65536", "\"dimensions\":65537",
+                "'indexes[1].options.dimensions': expected 1 to 65536, got 65537"));
+  CHECK(refused("\"dot\"", "\"dots\"", "metric"));
+  CHECK(refused("\"float16\"", "16", "dtype"));
+  CHECK(refused("\"int8\"", "null", "quantization"));
+  CHECK(refused("\"m\":24", "\"m\":1", ".m'"));
+  CHECK(refused("\"ef_construction\":300", "\"ef_construction\":4097", ".ef_construction'"));
+  CHECK(refused("\"next_sequence\":118", "\"next_sequence\":0", "next_sequence"));
+  CHECK(refused("\"rows\":100", "\"rows\":2147483648", "'indexes[0].segments[0].rows'"));
+  CHECK(refused("\"delta\":\"0000", "\"delta\":\"xxxx", "delta"));
+  CHECK(refused("\"name\":\"words\"", "\"name\":\"a\"", "comes after"));
+  CHECK(refused("\"name\":\"words\"", "\"name\":\"\"", "index name"));
+  CHECK(refused("\"segments\":[]", "\"segments\":{}", "'indexes[1].segments'"));
+  CHECK(refused("000000000006", "000000000005", "comes twice"));
+  CHECK(refused("}]", "}", "no JSON"));
+  CHECK(read_content("").code() == ErrorCode::kCorruption);
+  CHECK(read_content("[]").code() == ErrorCode::kCorruption);
+  CHECK(read_content(std::string(100'000, '[')).code() == ErrorCode::kCorruption);
+  CHECK(read_content(good, 41).code() == ErrorCode::kCorruption);
+}
+
+TEST_CASE("a manifest that could not be read again is not published") {
+  const auto files = io::make_memory_file_system();
+  Manifest manifest = sample();
+  std::swap(manifest.indexes[0], manifest.indexes[1]);
+  CHECK(publish_manifest(*files, "/", manifest).code() == ErrorCode::kInternal);
+  manifest = sample();
+  manifest.indexes[0].name = "\xff";
+  CHECK(publish_manifest(*files, "/", manifest).code() == ErrorCode::kInternal);
+  manifest = sample();
+  manifest.indexes[1].options.dimensions = 0;
+  CHECK(publish_manifest(*files, "/", manifest).code() == ErrorCode::kInternal);
+  CHECK(files->list("/").value().empty());
+}
+
+TEST_CASE("whatever call fails, the state stays the old manifest's") {
+  testing::FailingFileSystem files;
+  REQUIRE(publish_manifest(files, "/", sample(1)).ok());
+  int failures = 0;
+  for (;; ++failures) {
+    files.fail_after(failures);
+    const Status status = publish_manifest(files, "/", sample(2));
+    files.fail_after(-1);
+    auto read = read_newest_manifest(files, "/");
+    REQUIRE(read.ok());
+    CHECK((*read)->generation == (status.ok() ? 2 : 1));
+    if (status.ok()) break;
+  }
+  CHECK(failures >= 6);  // create, write, sync, close, rename, sync of the directory
+}
+
+}  // namespace springg::storage
