@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import decimal
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -221,11 +222,12 @@ def metadata_of_columns(
 def in_file(error: SpringgError, path: str, line: int | None = None) -> SpringgError:
     """Return the error with the file (and line) in front of its message."""
     details = {**error.details, "file": path}
-    place = path
-    if line is not None:
-        details["line"] = line
-        place = f"{path}, line {line}"
-    return type(error)(error.code, f"{place}: {error.message}", details)
+    if line is None:
+        return type(error)(error.code, f"{path}: {error.message}", details)
+    # The row of the call means nothing to whoever looks at the file.
+    message = re.sub(r" (?:at|of) row \d+", "", error.message, count=1)
+    details["line"] = line
+    return type(error)(error.code, f"{path}, line {line}: {message}", details)
 
 
 def damaged(path: str, what: object) -> SpringgError:
