@@ -70,7 +70,7 @@ def export_file(index: Index, path: str | os.PathLike[str], *, format: str | Non
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         try:
-            with temporary.open("xb") as file:
+            with temporary.open("x+b") as file:
                 rows = write(index, file, format_of(os.fspath(path), format))
                 file.flush()
                 os.fsync(file.fileno())

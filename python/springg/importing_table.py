@@ -110,8 +110,8 @@ class Fields:
             if name not in row:
                 return None
             found = row[name]
-            if found is None or isinstance(found, dict):
-                return found
+            if found is None or isinstance(found, dict) or found == "":
+                return found if isinstance(found, dict) else None
             if isinstance(found, str) and found.lstrip()[:1] == "{":
                 return parse_object(name, found)
             return {name: found}

@@ -383,13 +383,8 @@ class Index:
     def optimize(self, *, progress: Any = None) -> None:
         """Make memtable and segments one segment without deleted rows, its graph built anew.
 
-        Searches and writes go on meanwhile; rows written meanwhile stay outside.
-
-        Parameters
-        ----------
-        progress : callable(done, total), tqdm-like object or True, optional
-            Told about ten times a second. An exception that it raises stops the call, which
-            leaves the index as it was.
+        Searches and writes go on meanwhile; rows written meanwhile stay outside. `progress` is
+        as in `add`; an exception that it raises stops the call, and leaves the index as it was.
         """
         with reporting(progress, "optimize") as callback:
             self._core.optimize(callback)
@@ -401,9 +396,7 @@ class Index:
         ----------
         queries : array_like, shape (n, dimensions)
             One dimension is one query.
-        k : int
-            Hits a query.
-        ef : int, optional
+        k, ef
             As in `search`.
 
         Returns
@@ -421,11 +414,10 @@ class Index:
         return min(1.0, float((found.distances <= farthest).sum()) / wanted)
 
     def stats(self) -> dict[str, Any]:
-        """Rows, deleted rows, segments, rows without a segment or graph, bytes, last sequence.
+        """Rows, deleted, segments, memtable_rows, unindexed_rows, lsn, bytes, background_error.
 
-        ``stats["bytes"]`` has vectors, graph, codes, metadata, ids, other and total, in memory or
-        mapped. ``stats["background_error"]`` is the first error of background work since it was
-        last asked for, or None.
+        ``bytes`` has vectors, graph, codes, metadata, ids, other and total, in memory or mapped;
+        ``background_error`` is the first error of background work since it was last asked for.
         """
         return self._core.stats()
 

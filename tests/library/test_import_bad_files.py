@@ -56,7 +56,7 @@ BAD_LINES = {
     "bool": ({"id": "b", "vector": [True, 1, 2, 3, 4, 5]}, "bool"),
     "huge integer": ({"id": "b", "vector": [10**400, 1, 2, 3, 4, 5]}, "float32"),
     "nan": ('{"id": "b", "vector": [NaN, 1, 2, 3, 4, 5]}', "NaN is not a JSON number"),
-    "beyond float32": ({"id": "b", "vector": [1e39, 1, 2, 3, 4, 5]}, "(?i)float32|finite|inf"),
+    "beyond float32": ({"id": "b", "vector": [1e39, 1, 2, 3, 4, 5]}, "finite|float32"),
     "empty id": ({"id": "", "vector": GOOD}, "empty"),
     "long id": ({"id": "x" * 513, "vector": GOOD}, "512.*got 513"),
     "negative id": ({"id": -1, "vector": GOOD}, "got -1"),
@@ -234,7 +234,7 @@ def test_cut_file(index, tmp_path, ending, share, on_error):
     path = tmp_path / f"cut.{ending}"
     write_vectors(path, VECTORS)
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * share)])
+    path.write_bytes(whole[: int(len(whole) * share) - 1])  # inside a row
     with pytest.raises(springg.Corruption, match=rf"cut\.{ending}"):
         index.import_file(path, on_error=on_error)
     assert len(index) == 0
