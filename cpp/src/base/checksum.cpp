@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/checksum.h"
 
+// Compiled in: a build for another processor then needs the header alone.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace springg::base {

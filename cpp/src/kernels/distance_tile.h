@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Many queries against many rows. Included by distance_generic.h alone.
 //
-// A panel of kPanelQueries x kPanelRows pairs goes through the dimensions block by block. The
-// queries' part of a block is packed, because rows a power of two apart would share the few places
-// a first-level cache has for them; it stays there while the panel's rows pass by, kGroup at a time
-// (halves are widened once a panel). The register tile inside is Isa::kTileQueries x kGroup.
+// A panel of kPanelQueries queries and up to kPanelRows rows goes through the dimensions block by
+// block. The queries' part of a block stays in the first-level cache while the panel's rows pass
+// by, kGroup at a time (halves are widened once a panel). The register tile inside is
+// Isa::kTileQueries x kGroup.
 #pragma once
 
 #include "kernels/distance_generic.h"
 
 namespace springg::kernels {
 
-// Rows that share one packing of the queries and stay in the second-level cache meanwhile.
+// Packed queries pay for their copy with more rows; without one, fewer rows leave the sums in the
+// first-level cache.
 inline constexpr std::size_t kPanelRows = 64;
+inline constexpr std::size_t kUnpackedPanelRows = 32;
+
+// Whether queries this far apart would share the few places that a first-level cache has for them.
+SPRINGG_INLINE bool is_worth_packing(std::size_t query_bytes, std::size_t dims) {
+  constexpr std::size_t kHalfPage = 2048;
+  return dims > kBlockElements && query_bytes % kHalfPage == 0;
+}
 
 template <class Isa>
 inline constexpr std::size_t kPanelQueries = 12 / Isa::kTileQueries * Isa::kTileQueries;
@@ -54,8 +62,8 @@ SPRINGG_INLINE void place_queries(const TileArguments& panel, std::size_t begin,
                                   TileMemory<Isa>& memory) {
   for (std::size_t q = 0; q < panel.query_count; ++q) {
     const std::byte* const query = panel.queries + q * panel.query_bytes;
-    memory.queries[q] = query;
-    if (panel.dims <= kBlockElements) continue;
+    memory.queries[q] = query + begin * sizeof(float);
+    if (!is_worth_packing(panel.query_bytes, panel.dims)) continue;
     copy_block<Isa, FloatRow<Isa>>(query, begin, end, memory.packed[q]);
     memory.queries[q] = reinterpret_cast<const std::byte*>(memory.packed[q]);
   }
@@ -131,8 +139,10 @@ SPRINGG_KERNEL void tile(const void* queries, std::size_t query_stride, std::siz
                          const std::byte* base, std::size_t stride, std::size_t count,
                          std::size_t dims, float* out, std::size_t out_stride) noexcept {
   const std::size_t query_bytes = query_stride * sizeof(float);
+  const std::size_t panel_rows =
+      is_worth_packing(query_bytes, dims) ? kPanelRows : kUnpackedPanelRows;
   TileMemory<Isa> memory;
-  for (std::size_t r = 0; r < count; r += kPanelRows) {
+  for (std::size_t r = 0; r < count; r += panel_rows) {
     for (std::size_t q = 0; q < query_count; q += kPanelQueries<Isa>) {
       const TileArguments panel{
           static_cast<const std::byte*>(queries) + q * query_bytes,
@@ -140,7 +150,7 @@ SPRINGG_KERNEL void tile(const void* queries, std::size_t query_stride, std::siz
           smaller(query_count - q, kPanelQueries<Isa>),
           base + r * stride,
           stride,
-          smaller(count - r, kPanelRows),
+          smaller(count - r, panel_rows),
           dims,
           out + q * out_stride + r,
           out_stride};
