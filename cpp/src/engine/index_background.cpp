@@ -70,10 +70,8 @@ Status IndexImpl::convert_claimed(const PartView& source, base::Executor& execut
   base::MutexLock lock(write_mutex_);
   release_claim(source.part.get());
   if (!made.ok()) return made.take_status();
-  return guarded([&]() SPRINGG_REQUIRES(write_mutex_) -> Status {
-    replace_parts({source}, *made);
-    return {};
-  });
+  replace_parts({source}, *made);
+  return {};
 }
 
 void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compacted& made) {
@@ -122,7 +120,7 @@ bool IndexImpl::background_step(Progress& stop) {
   Status status;
   bool more = false;
   if (sealed.has_value()) {
-    status = convert_claimed(*sealed, executor, &stop);
+    status = guarded([&] { return convert_claimed(*sealed, executor, &stop); });
     more = true;
   } else {
     auto extended = guarded([&] { return extend_active(executor, stop); });

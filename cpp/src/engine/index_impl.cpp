@@ -58,9 +58,9 @@ std::shared_ptr<const View> IndexImpl::current() const {
 
 void IndexImpl::publish(std::shared_ptr<const View> view) {
   // An active memtable whose rows are all deleted is not in the view: a new one takes its place.
-  const bool shown = std::any_of(view->parts.begin(), view->parts.end(), [this](const auto& part) {
-    return part.part == active_;
-  });
+  const Part* active = active_.get();
+  const bool shown = std::any_of(view->parts.begin(), view->parts.end(),
+                                 [&](const PartView& part) { return part.part.get() == active; });
   if (!shown) active_ = nullptr;
   base::MutexLock lock(view_mutex_);
   view_.swap(view);

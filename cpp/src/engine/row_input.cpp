@@ -133,9 +133,9 @@ void keep_last_of_equal_ids(RowInput& input) {
 }
 
 std::uint64_t estimated_bytes(const IndexOptions& index, const RowInput& input) {
-  // A sequence, a norm, an entry of the id table, a record, and links with a tenth for the upper
-  // layers.
-  const std::uint64_t row = vector_bytes(index.dtype, index.dimensions) + 8 + 4 + 24 + 32 +
+  // A sequence, a norm, an entry of the id table (half of which is empty), a record, and links with
+  // a tenth for the upper layers.
+  const std::uint64_t row = vector_bytes(index.dtype, index.dimensions) + 8 + 4 + 64 + 32 +
                             index.m * 2 * sizeof(std::uint32_t) * 11 / 10;
   return row * input.rows() + input.ids->memory_bytes() +
          (input.metadata.has_value() ? input.metadata->memory_bytes() : 0);
