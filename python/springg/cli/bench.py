@@ -144,8 +144,9 @@ def for_target(
 
 def show(facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """Print the table."""
+    segments = "1 segment" if facts["segments"] == 1 else f"{facts['segments']} segments"
     say(
-        f"index {facts['index']}: {facts['rows']:,} rows in {facts['segments']} segment(s); "
+        f"index {facts['index']}: {facts['rows']:,} rows in {segments}; "
         f"{facts['queries']:,} queries from {facts['queries_from']}, k={facts['k']}"
     )
     if facts["queries_from"] == "stored rows":

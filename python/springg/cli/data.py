@@ -310,9 +310,12 @@ def show_database(
     rows = [[f"{i[c]:,}" if c == "rows" else i[c] for c in columns] for i in indexes]
     if rows:
         print_table(columns, rows, right=columns[1:3] + columns[5:])
-    parts = ", ".join(f"{part} {bytes_text(size)}" for part, size in memory.items() if size)
-    say(f"{directory}: {len(indexes)} indexes, {bytes_text(stored)} on disk")
-    say(f"in memory or mapped: {parts}")
+    parts = ", ".join(
+        f"{part} {bytes_text(size)}" for part, size in memory.items() if size and part != "total"
+    )
+    count = "1 index" if len(indexes) == 1 else f"{len(indexes)} indexes"
+    say(f"{directory}: {count}, {bytes_text(stored)} on disk")
+    say(f"{bytes_text(memory['total'])} in memory or mapped: {parts or 'nothing'}")
 
 
 def flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -18,7 +18,6 @@ from springg.cli.screen import (
     bytes_text,
     is_database,
     print_json,
-    print_table,
     progress_bar,
     say,
 )
@@ -120,13 +119,10 @@ def build(database: springg.Database, words: datasets.Dictionary, tell: Any) -> 
 
 def show(words: datasets.Dictionary, answers: Any) -> None:
     """Print what was found for each question."""
-    rows = []
     for text, hits in zip(words.query_texts, answers, strict=True):
-        for rank, hit in zip(range(SHOWN), hits, strict=False):
-            question = text if rank == 0 else ""
-            found = hit.metadata
-            rows.append((question, found["words"], found["definition"], float(hit.score)))
-    print_table(("you ask", "springg finds", "which means", "score"), rows, right=("score",))
+        say(text)
+        for hit in hits[:SHOWN]:
+            say(f"  {hit.score:.3f}  {hit.metadata['words']}: {hit.metadata['definition']}")
     say()
 
 

@@ -108,4 +108,9 @@ def help_of(command: Callable[..., None]) -> str:
 
 
 for _command in (*demo.COMMANDS, *data.COMMANDS, *bench.COMMANDS, version):
-    app.command(_command.__name__.removesuffix("_command"), help=help_of(_command))(_command)
+    _help = help_of(_command)
+    app.command(
+        _command.__name__.removesuffix("_command"),
+        help=_help,
+        short_help=_help.splitlines()[0],
+    )(_command)

@@ -64,7 +64,13 @@ def print_table(
         table.add_column(name, justify="right" if to_right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(text_of(cell) for cell in row))
-    console(sys.stdout).print(table)
+    out = console(sys.stdout)
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def text_of(value: Any) -> str:
