@@ -13,10 +13,10 @@ class Executor {
   virtual ~Executor() = default;
   // Threads that run() uses at most, the caller included; at least 1.
   virtual unsigned concurrency() const noexcept = 0;
-  // Calls body(task, worker) for every task in [0, tasks), each once, in any order; the caller takes
-  // part and run() returns when all are done. worker < concurrency(), and no two calls with one
-  // worker number overlap. Writes made by a task are visible to the caller afterwards. body must
-  // not throw and must not call run() on the same executor.
+  // Calls body(task, worker) for every task in [0, tasks), each once, in any order; the caller
+  // takes part and run() returns when all are done. worker < concurrency(), and no two calls with
+  // one worker number overlap. Writes made by a task are visible to the caller afterwards. body
+  // must not throw and must not call run() on the same executor.
   virtual void run(std::size_t tasks,
                    base::FunctionRef<void(std::size_t task, unsigned worker)> body) = 0;
 };
@@ -25,8 +25,7 @@ class Executor {
 class InlineExecutor final : public Executor {
  public:
   unsigned concurrency() const noexcept override { return 1; }
-  void run(std::size_t tasks,
-           base::FunctionRef<void(std::size_t, unsigned)> body) override {
+  void run(std::size_t tasks, base::FunctionRef<void(std::size_t, unsigned)> body) override {
     for (std::size_t task = 0; task < tasks; ++task) body(task, 0);
   }
 };

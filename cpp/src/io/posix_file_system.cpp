@@ -197,8 +197,7 @@ class PosixFileSystem final : public FileSystem {
       const std::string action = "reserve " + std::to_string(size_hint) + " bytes for";
       return posix_status(error, action, path);
     }
-    return std::unique_ptr<WritableFile>(
-        std::make_unique<PosixWritableFile>(fd, path, size_hint));
+    return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(fd, path, size_hint));
   }
 
   Result<std::shared_ptr<const MappedFile>> map(const std::string& path) override {
@@ -244,8 +243,8 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Status sync_directory(const std::string& path) override {
-    const int fd = retry_interrupted(
-        [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    const int fd =
+        retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return posix_status(errno, "open", path);
     const int error = ::fsync(fd) == 0 ? 0 : errno;
     (void)::close(fd);

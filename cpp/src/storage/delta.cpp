@@ -17,17 +17,17 @@ enum DeltaSection : std::uint32_t { kInfo = 1, kDeleted = 2, kMetadataRows = 3, 
 constexpr KnownSection kKnown[] = {{kInfo, 1}, {kDeleted, 1}, {kMetadataRows, 1}, {kMetadata, 1}};
 
 // Section kInfo.
-constexpr std::size_t kInfoRows = 0;           // u32, of the segment
-constexpr std::size_t kInfoDeleted = 4;        // u32, entries of kDeleted
-constexpr std::size_t kInfoMetadataRows = 8;   // u32, entries of kMetadataRows
+constexpr std::size_t kInfoRows = 0;          // u32, of the segment
+constexpr std::size_t kInfoDeleted = 4;       // u32, entries of kDeleted
+constexpr std::size_t kInfoMetadataRows = 8;  // u32, entries of kMetadataRows
 constexpr std::size_t kInfoBytes = 16;
 
 // Rows in ascending order below `limit`, each once.
 std::optional<Defect> check_rows(std::span<const std::uint32_t> rows, std::uint32_t limit) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i] < limit && (i == 0 || rows[i] > rows[i - 1])) continue;
-    return Defect{i * sizeof(std::uint32_t), "row " + std::to_string(rows[i]) +
-                                                 " of " + std::to_string(limit) +
+    return Defect{i * sizeof(std::uint32_t), "row " + std::to_string(rows[i]) + " of " +
+                                                 std::to_string(limit) +
                                                  " is out of order or range"};
   }
   return std::nullopt;
@@ -52,9 +52,8 @@ std::optional<Defect> check_texts(std::span<const std::byte> bytes, std::size_t 
                       std::to_string(offsets[i + 1]) + " of " + std::to_string(heap_bytes)};
   }
   if (offsets[0] == 0 && offsets[count] == heap_bytes) return std::nullopt;
-  return Defect{0, "metadata: expected offsets from 0 to " + std::to_string(heap_bytes) +
-                       ", got " + std::to_string(offsets[0]) + " to " +
-                       std::to_string(offsets[count])};
+  return Defect{0, "metadata: expected offsets from 0 to " + std::to_string(heap_bytes) + ", got " +
+                       std::to_string(offsets[0]) + " to " + std::to_string(offsets[count])};
 }
 
 Result<Delta> decode(const SectionFile& file, std::uint32_t segment_rows) {
@@ -62,15 +61,15 @@ Result<Delta> decode(const SectionFile& file, std::uint32_t segment_rows) {
   Delta delta;
   delta.rows = load<std::uint32_t>(info, kInfoRows);
   if (delta.rows != segment_rows) {
-    return file.defect(kInfo, {kInfoRows, "rows of the segment: expected " +
-                                              std::to_string(segment_rows) + ", got " +
-                                              std::to_string(delta.rows)});
+    return file.defect(kInfo,
+                       {kInfoRows, "rows of the segment: expected " + std::to_string(segment_rows) +
+                                       ", got " + std::to_string(delta.rows)});
   }
   const auto need_rows = [&](DeltaSection kind, const char* name,
                              std::size_t count_at) -> Result<std::span<const std::uint32_t>> {
     const auto count = load<std::uint32_t>(info, count_at);
-    SPRINGG_ASSIGN_OR_RETURN(
-        auto bytes, file.need(kind, name, std::uint64_t{count} * sizeof(std::uint32_t)));
+    SPRINGG_ASSIGN_OR_RETURN(auto bytes,
+                             file.need(kind, name, std::uint64_t{count} * sizeof(std::uint32_t)));
     const auto rows = elements<std::uint32_t>(bytes);
     if (const auto defect = check_rows(rows, segment_rows)) return file.defect(kind, *defect);
     return rows;

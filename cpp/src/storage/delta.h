@@ -17,8 +17,8 @@
 namespace springg::storage {
 
 struct Delta {
-  std::uint32_t rows = 0;                     // of the segment
-  std::vector<std::uint32_t> deleted;         // ascending
+  std::uint32_t rows = 0;              // of the segment
+  std::vector<std::uint32_t> deleted;  // ascending
   // Ascending by row; none = the row has no metadata any more.
   std::vector<std::pair<std::uint32_t, std::optional<std::string>>> metadata;
 };

@@ -21,9 +21,9 @@ std::uint64_t mixed_heap_offset(std::uint32_t rows) noexcept {
 
 std::optional<Defect> check_length(std::uint64_t expected, std::size_t actual) {
   if (expected == actual) return std::nullopt;
-  return Defect{std::min<std::uint64_t>(expected, actual),
-                "bytes of ids: expected " + std::to_string(expected) + ", got " +
-                    std::to_string(actual)};
+  return Defect{
+      std::min<std::uint64_t>(expected, actual),
+      "bytes of ids: expected " + std::to_string(expected) + ", got " + std::to_string(actual)};
 }
 
 bool length_fits(IdKind kind, std::uint64_t bytes) noexcept {
@@ -41,8 +41,8 @@ std::optional<Defect> check_mixed(std::uint32_t rows, std::span<const std::byte>
   const auto offsets = elements<std::uint64_t>(bytes).first(std::size_t{rows} + 1);
   const auto kinds = bytes.subspan(offsets.size_bytes(), rows);
   const std::uint64_t heap_bytes = bytes.size() - heap_offset;
-  if (offsets[0] != 0) return Defect{0, "first id: expected offset 0, got " +
-                                            std::to_string(offsets[0])};
+  if (offsets[0] != 0)
+    return Defect{0, "first id: expected offset 0, got " + std::to_string(offsets[0])};
   for (std::uint32_t row = 0; row < rows; ++row) {
     const std::uint64_t end = offsets[row + 1];
     const auto kind = static_cast<IdKind>(kinds[row]);

@@ -16,8 +16,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 class FaultFinder {
  public:
-  FaultFinder(std::string_view text, std::size_t depth_max)
-      : text_(text), depth_max_(depth_max) {}
+  FaultFinder(std::string_view text, std::size_t depth_max) : text_(text), depth_max_(depth_max) {}
 
   std::optional<Defect> find() {
     skip_space();
@@ -182,8 +181,8 @@ class FaultFinder {
     int unit = 0;
     for (std::size_t i = 2; i < 6; ++i) {
       const char c = at_ + i < text_.size() ? text_[at_ + i] : '\0';
-      const auto digit = std::string_view("0123456789abcdef").find(static_cast<char>(
-          c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
+      const auto digit = std::string_view("0123456789abcdef")
+                             .find(static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
       if (digit == std::string_view::npos) return -1;
       unit = unit * 16 + static_cast<int>(digit);
     }

@@ -56,9 +56,9 @@ Status publish_manifest(io::FileSystem& files, const std::string& directory,
     return Status(ErrorCode::kInternal, "manifest to publish: " + decoded.status().message());
   }
   const SectionContent section{kContent, 1, kRequired, std::as_bytes(std::span(text))};
-  SPRINGG_RETURN_IF_ERROR(write_section_file(files, directory, name, FileKind::kManifest,
-                                             manifest.store, {&section, 1})
-                              .status());
+  SPRINGG_RETURN_IF_ERROR(
+      write_section_file(files, directory, name, FileKind::kManifest, manifest.store, {&section, 1})
+          .status());
   Status synced = files.sync_directory(directory);
   // It must not become the state later, when the caller has dropped the files that it names.
   if (!synced.ok()) (void)files.remove(path);
@@ -75,15 +75,14 @@ Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
   if (!newest) return std::optional<Manifest>();
   const std::string path = directory + "/" + manifest_file_name(*newest);
   SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
-  SPRINGG_ASSIGN_OR_RETURN(
-      auto file, SectionFile::parse(path, mapped->bytes(), FileKind::kManifest, kKnown));
+  SPRINGG_ASSIGN_OR_RETURN(auto file,
+                           SectionFile::parse(path, mapped->bytes(), FileKind::kManifest, kKnown));
   SPRINGG_ASSIGN_OR_RETURN(auto bytes, file.need(kContent, "content"));
-  auto manifest =
-      decode_manifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  auto manifest = decode_manifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!manifest.ok()) return file.defect(kContent, {0, manifest.status().message()});
   if (manifest->generation != *newest) {
-    return file.defect(kContent, {0, "generation: expected " + std::to_string(*newest) +
-                                         ", got " + std::to_string(manifest->generation)});
+    return file.defect(kContent, {0, "generation: expected " + std::to_string(*newest) + ", got " +
+                                         std::to_string(manifest->generation)});
   }
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(manifest->store));
   return std::optional<Manifest>(std::move(manifest).value());

@@ -24,8 +24,8 @@ struct SegmentEntry {
 
 struct IndexEntry {
   std::string name;
-  base::Uuid uuid;                  // stays when the index is renamed
-  std::uint64_t incarnation = 0;    // grows with clear(); rows of older ones are void
+  base::Uuid uuid;                // stays when the index is renamed
+  std::uint64_t incarnation = 0;  // grows with clear(); rows of older ones are void
   IndexOptions options;
   std::uint64_t next_sequence = 1;
   std::vector<SegmentEntry> segments;  // by first sequence
@@ -34,9 +34,9 @@ struct IndexEntry {
 struct Manifest {
   base::Uuid store;
   std::uint64_t generation = 0;
-  std::uint64_t lsn = 0;             // stage 2's log position; 0 until then
+  std::uint64_t lsn = 0;  // stage 2's log position; 0 until then
   std::uint64_t created_at_unix_ms = 0;
-  std::vector<IndexEntry> indexes;   // by name
+  std::vector<IndexEntry> indexes;  // by name
 };
 
 // Writes the file of manifest.generation atomically and syncs the directory.

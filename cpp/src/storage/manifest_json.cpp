@@ -194,11 +194,10 @@ IndexOptions read_options(ObjectReader object) {
   options.dimensions = object.number("dimensions", 1, limits::kDimensionsMax);
   options.metric = object.spelled("metric", &parse_metric, options.metric);
   options.dtype = object.spelled("dtype", &parse_scalar_type, options.dtype);
-  options.quantization =
-      object.spelled("quantization", &parse_quantization, options.quantization);
+  options.quantization = object.spelled("quantization", &parse_quantization, options.quantization);
   options.m = object.number("m", limits::kMMin, limits::kMMax);
-  options.ef_construction = object.number("ef_construction", limits::kEfConstructionMin,
-                                          limits::kEfConstructionMax);
+  options.ef_construction =
+      object.number("ef_construction", limits::kEfConstructionMin, limits::kEfConstructionMax);
   options.seed = object.number("seed", 0, kAny);
   return options;
 }
@@ -218,8 +217,7 @@ IndexEntry read_index(simdjson::dom::element element, const std::string& where, 
   return index;
 }
 
-std::optional<std::string> find_index_fault(const IndexEntry& index,
-                                            std::set<base::Uuid>& uuids) {
+std::optional<std::string> find_index_fault(const IndexEntry& index, std::set<base::Uuid>& uuids) {
   if (index.name.empty() || index.name.size() > limits::kIndexNameBytesMax) {
     return "index name: expected 1 to " + std::to_string(limits::kIndexNameBytesMax) +
            " bytes, got " + std::to_string(index.name.size());

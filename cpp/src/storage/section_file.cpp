@@ -75,8 +75,7 @@ Status check_size_and_kind(const std::string& path, std::span<const std::byte> f
 
 // Reads the table. The sections and the checksums must tile the file: each starts where the one
 // before ends, so that none overlap and no byte is without a checksum.
-Result<std::vector<Section>> read_table(const std::string& path,
-                                        std::span<const std::byte> file) {
+Result<std::vector<Section>> read_table(const std::string& path, std::span<const std::byte> file) {
   const auto count = load<std::uint32_t>(file, header::kSectionCount);
   if (count > kSectionsMax) {
     return damaged(path, header::kSectionCount,
@@ -145,8 +144,8 @@ bool verify_blocks(std::span<const std::byte> extent, std::span<const std::byte>
                    std::uint64_t& bad_block) {
   for (std::uint64_t block = 0; block * kBlockBytes < extent.size(); ++block) {
     const std::uint64_t begin = block * kBlockBytes;
-    const auto bytes = extent.subspan(begin, std::min<std::uint64_t>(kBlockBytes,
-                                                                     extent.size() - begin));
+    const auto bytes =
+        extent.subspan(begin, std::min<std::uint64_t>(kBlockBytes, extent.size() - begin));
     if (base::xxh3(bytes) != load<std::uint64_t>(checksums, block * sizeof(std::uint64_t))) {
       bad_block = begin;
       return false;

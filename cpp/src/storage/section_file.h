@@ -26,9 +26,9 @@ inline constexpr std::size_t kSectionsMax = 124;    // what the header page has 
 enum class FileKind : std::uint32_t { kSegment = 1, kDelta = 2, kManifest = 3 };
 
 enum SectionFlags : std::uint32_t {
-  kOptional = 0,     // a reader that does not know it skips it
-  kRequired = 1U,    // a reader that does not know it refuses the file
-  kDerived = 2U,     // can be made again from the others: damage is not fatal
+  kOptional = 0,   // a reader that does not know it skips it
+  kRequired = 1U,  // a reader that does not know it refuses the file
+  kDerived = 2U,   // can be made again from the others: damage is not fatal
 };
 
 // A section to write. A kind occurs at most once in a file.
@@ -54,8 +54,8 @@ struct Section {
   std::uint32_t kind = 0;
   std::uint32_t version = 0;
   std::uint32_t flags = 0;
-  bool damaged = false;       // only of a derived section: `bytes` are not to be used
-  std::uint64_t offset = 0;   // in the file
+  bool damaged = false;      // only of a derived section: `bytes` are not to be used
+  std::uint64_t offset = 0;  // in the file
   std::span<const std::byte> bytes;
 };
 
@@ -69,8 +69,8 @@ struct KnownSection {
 // that it was made of.
 class SectionFile {
  public:
-  // `path` is for messages. kCorruption with file and offset; kUnsupported for a newer min_reader or
-  // a required section that is not known.
+  // `path` is for messages. kCorruption with file and offset; kUnsupported for a newer min_reader
+  // or a required section that is not known.
   static Result<SectionFile> parse(const std::string& path, std::span<const std::byte> file,
                                    FileKind kind, std::span<const KnownSection> known);
 

@@ -36,8 +36,8 @@ std::span<std::byte> SectionSegment::keep(base::Buffer buffer) {
 }
 
 Result<std::optional<std::uint32_t>> SectionSegment::build_id_table() {
-  SPRINGG_ASSIGN_OR_RETURN(
-      auto buffer, base::Buffer::allocate(id_table_slots(rows_) * sizeof(std::uint32_t)));
+  SPRINGG_ASSIGN_OR_RETURN(auto buffer,
+                           base::Buffer::allocate(id_table_slots(rows_) * sizeof(std::uint32_t)));
   const std::span<std::byte> bytes = keep(std::move(buffer));
   const auto duplicate = fill_id_table(
       ids_, {reinterpret_cast<std::uint32_t*>(bytes.data()), bytes.size() / sizeof(std::uint32_t)});

@@ -40,7 +40,7 @@ class Segment {
   virtual std::uint32_t rows() const noexcept = 0;
 
   virtual const base::RowTable& vectors() const noexcept = 0;
-  virtual const base::RowTable& inverse_norms() const noexcept = 0;  // cosine only
+  virtual const base::RowTable& inverse_norms() const noexcept = 0;       // cosine only
   virtual std::span<const std::uint64_t> sequences() const noexcept = 0;  // ascending
   virtual IdView id(std::uint32_t row) const noexcept = 0;
   // The row with this id. O(1) expected, through the segment's own hash table.
@@ -82,9 +82,9 @@ class SegmentBuilder {
   static Result<std::unique_ptr<SegmentBuilder>> create(const SegmentSettings& settings,
                                                         std::uint32_t rows);
 
-  virtual std::byte* vectors() noexcept = 0;       // rows x vector_bytes, zeroed
-  virtual float* inverse_norms() noexcept = 0;     // rows (cosine), else null
-  virtual std::uint64_t* sequences() noexcept = 0; // rows
+  virtual std::byte* vectors() noexcept = 0;        // rows x vector_bytes, zeroed
+  virtual float* inverse_norms() noexcept = 0;      // rows (cosine), else null
+  virtual std::uint64_t* sequences() noexcept = 0;  // rows
   virtual const base::RowTable& vector_table() const noexcept = 0;
   virtual const base::RowTable& inverse_norm_table() const noexcept = 0;
   // Exactly `rows` distinct ids / entries. Metadata texts are valid compact JSON objects.

@@ -135,9 +135,8 @@ class MemorySegmentBuilder final : public SegmentBuilder {
 Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::create(const SegmentSettings& settings,
                                                                std::uint32_t rows) {
   if (settings.dimensions == 0 || settings.dimensions > limits::kDimensionsMax) {
-    return invalid_argument("dimensions: expected 1 to " +
-                            std::to_string(limits::kDimensionsMax) + ", got " +
-                            std::to_string(settings.dimensions));
+    return invalid_argument("dimensions: expected 1 to " + std::to_string(limits::kDimensionsMax) +
+                            ", got " + std::to_string(settings.dimensions));
   }
   if (rows > limits::kSegmentRowsMax) {
     return resource_exhausted("rows of a segment: expected at most " +

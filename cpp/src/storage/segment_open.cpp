@@ -14,10 +14,10 @@ constexpr std::uint32_t kind_of(SegmentSection section) noexcept {
 }
 
 constexpr KnownSection kKnown[] = {
-    {kind_of(SegmentSection::kInfo), 1},      {kind_of(SegmentSection::kVectors), 1},
+    {kind_of(SegmentSection::kInfo), 1},         {kind_of(SegmentSection::kVectors), 1},
     {kind_of(SegmentSection::kInverseNorms), 1}, {kind_of(SegmentSection::kSequences), 1},
-    {kind_of(SegmentSection::kIds), 1},       {kind_of(SegmentSection::kIdTable), 1},
-    {kind_of(SegmentSection::kMetadata), 1},  {kind_of(SegmentSection::kGraph), 1}};
+    {kind_of(SegmentSection::kIds), 1},          {kind_of(SegmentSection::kIdTable), 1},
+    {kind_of(SegmentSection::kMetadata), 1},     {kind_of(SegmentSection::kGraph), 1}};
 
 std::optional<Defect> check_info(std::span<const std::byte> bytes) {
   const auto dimensions = load<std::uint32_t>(bytes, info::kDimensions);
@@ -36,9 +36,8 @@ std::optional<Defect> check_info(std::span<const std::byte> bytes) {
   }
   const auto rows = load<std::uint32_t>(bytes, info::kRows);
   if (rows > limits::kSegmentRowsMax) {
-    return Defect{info::kRows, "rows: expected at most " +
-                                   std::to_string(limits::kSegmentRowsMax) + ", got " +
-                                   std::to_string(rows)};
+    return Defect{info::kRows, "rows: expected at most " + std::to_string(limits::kSegmentRowsMax) +
+                                   ", got " + std::to_string(rows)};
   }
   return std::nullopt;
 }
@@ -49,9 +48,9 @@ std::optional<Defect> check_sequences(std::span<const std::byte> bytes,
   if (sequences.empty()) return std::nullopt;
   for (std::size_t row = 1; row < sequences.size(); ++row) {
     if (sequences[row] <= sequences[row - 1]) {
-      return Defect{row * sizeof(std::uint64_t),
-                    "sequences: expected above " + std::to_string(sequences[row - 1]) + ", got " +
-                        std::to_string(sequences[row])};
+      return Defect{row * sizeof(std::uint64_t), "sequences: expected above " +
+                                                     std::to_string(sequences[row - 1]) + ", got " +
+                                                     std::to_string(sequences[row])};
     }
   }
   const auto first = load<std::uint64_t>(info, info::kFirstSequence);
@@ -136,8 +135,7 @@ class Opener {
     SPRINGG_ASSIGN_OR_RETURN(auto sequences,
                              file_.need(kind_of(SegmentSection::kSequences), "sequences",
                                         std::uint64_t{rows_} * sizeof(std::uint64_t)));
-    SPRINGG_RETURN_IF_ERROR(
-        check(SegmentSection::kSequences, check_sequences(sequences, info_)));
+    SPRINGG_RETURN_IF_ERROR(check(SegmentSection::kSequences, check_sequences(sequences, info_)));
     segment_->set_sequences(sequences);
     return {};
   }
@@ -190,8 +188,7 @@ Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
                    "file size: expected " + std::to_string(expected_bytes) + ", got " +
                        std::to_string(bytes.size()));
   }
-  SPRINGG_ASSIGN_OR_RETURN(auto file,
-                           SectionFile::parse(path, bytes, FileKind::kSegment, kKnown));
+  SPRINGG_ASSIGN_OR_RETURN(auto file, SectionFile::parse(path, bytes, FileKind::kSegment, kKnown));
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(uuid));
   SPRINGG_ASSIGN_OR_RETURN(auto segment, Opener(file).open());
   segment->set_file(std::move(mapped));

@@ -30,13 +30,13 @@ enum class SegmentSection : std::uint32_t {
 
 // Section kInfo. Zero in the bytes that are not named.
 namespace info {
-inline constexpr std::size_t kDimensions = 0;     // u32
-inline constexpr std::size_t kMetric = 4;         // u8
-inline constexpr std::size_t kDtype = 5;          // u8
-inline constexpr std::size_t kRows = 8;           // u32
-inline constexpr std::size_t kIdEncoding = 12;    // u32
-inline constexpr std::size_t kFirstSequence = 16; // u64; 0 in a segment without rows
-inline constexpr std::size_t kLastSequence = 24;  // u64
+inline constexpr std::size_t kDimensions = 0;      // u32
+inline constexpr std::size_t kMetric = 4;          // u8
+inline constexpr std::size_t kDtype = 5;           // u8
+inline constexpr std::size_t kRows = 8;            // u32
+inline constexpr std::size_t kIdEncoding = 12;     // u32
+inline constexpr std::size_t kFirstSequence = 16;  // u64; 0 in a segment without rows
+inline constexpr std::size_t kLastSequence = 24;   // u64
 inline constexpr std::size_t kBytes = 64;
 }  // namespace info
 

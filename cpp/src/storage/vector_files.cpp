@@ -206,10 +206,10 @@ Result<NpyLayout> parse_npy(std::span<const std::byte> file) {
   layout.data_offset = header_begin + header_bytes;
   const std::uint64_t available = text.size() - layout.data_offset;
   if (!bytes || *bytes != available) {
-    return bad_file(layout.data_offset,
-                    "npy data bytes: " +
-                        (bytes ? expected_got(*bytes, available)
-                               : "shape is too large, got " + std::to_string(available)));
+    return bad_file(
+        layout.data_offset,
+        "npy data bytes: " + (bytes ? expected_got(*bytes, available)
+                                    : "shape is too large, got " + std::to_string(available)));
   }
   layout.data_bytes = *bytes;
   return layout;
@@ -234,9 +234,9 @@ Result<VecsLayout> parse_vecs(std::span<const std::byte> file, std::size_t eleme
   layout.row_bytes = kWidthBytes + layout.dimensions * element_bytes;
   layout.rows = file.size() / layout.row_bytes;
   if (layout.rows * layout.row_bytes != file.size()) {
-    return bad_file(layout.rows * layout.row_bytes,
-                    "bytes of the last row: " +
-                        expected_got(layout.row_bytes, file.size() % layout.row_bytes));
+    return bad_file(
+        layout.rows * layout.row_bytes,
+        "bytes of the last row: " + expected_got(layout.row_bytes, file.size() % layout.row_bytes));
   }
   for (std::uint64_t row = 1; row < layout.rows; ++row) {
     const std::uint64_t offset = row * layout.row_bytes;

@@ -17,7 +17,7 @@ TEST_CASE("an empty set of rows holds none") {
 
 TEST_CASE("rows lie in chunks, of which any may be absent") {
   std::array<std::uint64_t, RowBits::kChunkWords> words{};
-  words[0] = 1;                                // row 0 of the chunk
+  words[0] = 1;                                  // row 0 of the chunk
   words[RowBits::kChunkWords - 1] = 1ULL << 63;  // its last row
   const std::uint64_t* const chunks[] = {nullptr, words.data()};
   const RowBits bits{chunks, 2, 2};

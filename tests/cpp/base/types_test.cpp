@@ -9,8 +9,8 @@
 namespace springg {
 
 TEST_CASE("metrics, dtypes and quantisations are spelled one way") {
-  for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan,
-                              Metric::kHamming}) {
+  for (const Metric metric :
+       {Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan, Metric::kHamming}) {
     auto parsed = parse_metric(to_string(metric));
     REQUIRE(parsed.ok());
     CHECK(*parsed == metric);
@@ -21,8 +21,8 @@ TEST_CASE("metrics, dtypes and quantisations are spelled one way") {
     REQUIRE(parsed.ok());
     CHECK(*parsed == type);
   }
-  for (const Quantization quantization : {Quantization::kNone, Quantization::kAuto,
-                                          Quantization::kInt8, Quantization::kInt4}) {
+  for (const Quantization quantization :
+       {Quantization::kNone, Quantization::kAuto, Quantization::kInt8, Quantization::kInt4}) {
     auto parsed = parse_quantization(to_string(quantization));
     REQUIRE(parsed.ok());
     CHECK(*parsed == quantization);

@@ -134,8 +134,8 @@ TEST_CASE("a read-only directory is refused in plain words") {
     return;
   }
   const testing::TemporaryDirectory directory;
-  std::filesystem::permissions(directory.path(), std::filesystem::perms::owner_read |
-                                                     std::filesystem::perms::owner_exec);
+  std::filesystem::permissions(
+      directory.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   const auto lock = posix_file_system().lock_directory(directory.path());
   std::filesystem::permissions(directory.path(), std::filesystem::perms::owner_all);
   REQUIRE_FALSE(lock.ok());

@@ -12,9 +12,7 @@ namespace {
 
 const base::Uuid kUuid = *base::Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
 
-Delta sample() {
-  return {10, {0, 3, 9}, {{1, "{\"a\":1}"}, {2, std::nullopt}, {3, "{}"}}};
-}
+Delta sample() { return {10, {0, 3, 9}, {{1, "{\"a\":1}"}, {2, std::nullopt}, {3, "{}"}}}; }
 
 Bytes file_of_delta(const Delta& delta) {
   const auto files = io::make_memory_file_system();
@@ -69,8 +67,7 @@ TEST_CASE("every flipped byte and every cut of a delta is detected") {
 TEST_CASE("a delta of another segment or missing is damage") {
   OneFile file(file_of_delta(sample()));
   CHECK(testing::says(read_status(file, 11), "rows of the segment: expected 11, got 10"));
-  CHECK(read_delta(file, "/d", base::Uuid::random(), 10).status().code() ==
-        ErrorCode::kCorruption);
+  CHECK(read_delta(file, "/d", base::Uuid::random(), 10).status().code() == ErrorCode::kCorruption);
   const auto empty = io::make_memory_file_system();
   CHECK(read_delta(*empty, "/", kUuid, 10).status().code() == ErrorCode::kCorruption);
 }

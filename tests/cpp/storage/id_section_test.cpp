@@ -90,14 +90,14 @@ TEST_CASE("hostile offsets and kinds of mixed ids are found") {
     return found;
   };
   CHECK_FALSE(IdSection::check(IdEncoding::kMixed, 3, bytes));
-  CHECK(refused(0, std::uint64_t{1}));              // the first does not start at 0
-  CHECK(refused(8, std::uint64_t{0}));              // an empty id
-  CHECK(refused(8, std::uint64_t{11}));             // falls back afterwards
-  CHECK(refused(8, ~std::uint64_t{0}));             // beyond the end
-  CHECK(refused(24, std::uint64_t{10}));            // bytes left over
-  CHECK(refused(32, std::uint8_t{1}));              // an integer of two bytes
-  CHECK(refused(32, std::uint8_t{9}));              // an unknown kind
-  CHECK(refused(33, std::uint8_t{3}));              // a uuid of eight bytes
+  CHECK(refused(0, std::uint64_t{1}));    // the first does not start at 0
+  CHECK(refused(8, std::uint64_t{0}));    // an empty id
+  CHECK(refused(8, std::uint64_t{11}));   // falls back afterwards
+  CHECK(refused(8, ~std::uint64_t{0}));   // beyond the end
+  CHECK(refused(24, std::uint64_t{10}));  // bytes left over
+  CHECK(refused(32, std::uint8_t{1}));    // an integer of two bytes
+  CHECK(refused(32, std::uint8_t{9}));    // an unknown kind
+  CHECK(refused(33, std::uint8_t{3}));    // a uuid of eight bytes
   CHECK(IdSection::check(IdEncoding::kMixed, 3, bytes.first(20)));
   CHECK(IdSection::check(IdEncoding::kMixed, 0x7fff'ffff, bytes));
   CHECK(IdSection::check(IdEncoding::kIntegers, 3, bytes));

@@ -18,9 +18,16 @@ base::Uuid uuid_of(std::uint8_t last) {
 }
 
 Manifest sample(std::uint64_t generation = 42) {
-  IndexEntry books{"b\xc3\xbc" "cher \"neu\"\\\n", uuid_of(2), 3, {}, 118, {}};
-  books.options = {384, Metric::kDot, ScalarType::kFloat16, Quantization::kInt8, 24, 300,
-                   ~std::uint64_t{0}};
+  IndexEntry books{
+      "b\xc3\xbc"
+      "cher \"neu\"\\\n",
+      uuid_of(2),
+      3,
+      {},
+      118,
+      {}};
+  books.options = {384, Metric::kDot, ScalarType::kFloat16, Quantization::kInt8,
+                   24,  300,          ~std::uint64_t{0}};
   books.segments = {{uuid_of(3), 100, 40'960, uuid_of(4)}, {uuid_of(5), 17, 36'864, {}}};
   IndexEntry words{"words", uuid_of(6), 0, {}, 1, {}};
   words.options.dimensions = 65'536;
@@ -74,10 +81,10 @@ TEST_CASE("the highest generation counts, whatever else lies there") {
   for (const std::uint64_t generation : {9, 10, 100}) {
     REQUIRE(publish_manifest(*files, "/", sample(generation)).ok());
   }
-  for (const char* name : {"manifest-0000000000000999.tmp", "manifest-999", "manifest-",
-                           "manifest-00000000000009999", "manifest-000000000000099x",
-                           "manifest-+000000000000999", "manifest--000000000000999",
-                           "Manifest-0000000000000999", "xmanifest-0000000000000999", "LOCK"}) {
+  for (const char* name :
+       {"manifest-0000000000000999.tmp", "manifest-999", "manifest-", "manifest-00000000000009999",
+        "manifest-000000000000099x", "manifest-+000000000000999", "manifest--000000000000999",
+        "Manifest-0000000000000999", "xmanifest-0000000000000999", "LOCK"}) {
     REQUIRE(io::write_file_atomically(*files, "/", name, {}).ok());
   }
   auto read = read_newest_manifest(*files, "/");

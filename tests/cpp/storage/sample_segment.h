@@ -94,8 +94,8 @@ inline std::string difference(const Segment& segment, const SampleRows& sample) 
       return "vector" + where;
     }
     if (sample.settings.metric == Metric::kCosine &&
-        std::memcmp(segment.inverse_norms().row(row), &sample.inverse_norms[row],
-                    sizeof(float)) != 0) {
+        std::memcmp(segment.inverse_norms().row(row), &sample.inverse_norms[row], sizeof(float)) !=
+            0) {
       return "inverse norm" + where;
     }
     if (segment.sequences()[row] != sample.sequences[row]) return "sequence" + where;

@@ -145,7 +145,8 @@ TEST_CASE("hostile headers with a right checksum are damage") {
 
 TEST_CASE("more sections than a header page has room for are not written") {
   std::vector<OwnedSection> sections;
-  for (std::uint32_t kind = 0; kind < kSectionsMax; ++kind) sections.push_back({kind + 10, 1, 0, {}});
+  for (std::uint32_t kind = 0; kind < kSectionsMax; ++kind)
+    sections.push_back({kind + 10, 1, 0, {}});
   CHECK(parse(file_of(FileKind::kDelta, kUuid, sections)).ok());
   sections.push_back({5, 1, 0, {}});
   CHECK(file_of(FileKind::kDelta, kUuid, sections).empty());

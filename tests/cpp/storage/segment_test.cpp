@@ -26,8 +26,8 @@ IdColumn integers(std::initializer_list<std::uint64_t> values) {
 }  // namespace
 
 TEST_CASE("a segment is the same in memory, in its file, and written again from there") {
-  const auto ids = GENERATE(SampleIds::kIntegers, SampleIds::kUuids, SampleIds::kStrings,
-                            SampleIds::kMixed);
+  const auto ids =
+      GENERATE(SampleIds::kIntegers, SampleIds::kUuids, SampleIds::kStrings, SampleIds::kMixed);
   const auto settings = GENERATE(SegmentSettings{3, Metric::kCosine, ScalarType::kFloat32},
                                  SegmentSettings{1'000, Metric::kDot, ScalarType::kFloat16},
                                  SegmentSettings{13, Metric::kHamming, ScalarType::kBinary});

@@ -77,8 +77,8 @@ TEST_CASE("npy dtypes, shapes and spellings") {
   CHECK(shape_of(dictionary("<U5", "(2,)"), 40) == Shape{2});
   CHECK(shape_of(dictionary("|S7", "(2,)"), 14) == Shape{2});
   CHECK(shape_of("{\"shape\":(1,),\"descr\":\"<f4\",\"fortran_order\":True}", 4) == Shape{1});
-  const auto fortran = parse_npy(
-      bytes_of(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1)}", 8)));
+  const auto fortran =
+      parse_npy(bytes_of(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1)}", 8)));
   CHECK(fortran.value().fortran_order);
 }
 
@@ -126,8 +126,8 @@ TEST_CASE("npy lengths must be the file's") {
     if (refused(good.substr(0, length)).code() != ErrorCode::kCorruption) FAIL(length);
   }
   CHECK(testing::says(refused(good + "x"), "npy data bytes: expected 60, got 61"));
-  for (const char* shape : {"(4611686018427387904, 2)", "(18446744073709551615,)",
-                            "(4294967296, 4294967296)"}) {
+  for (const char* shape :
+       {"(4611686018427387904, 2)", "(18446744073709551615,)", "(4294967296, 4294967296)"}) {
     CHECK(refused(npy(dictionary("<f4", shape), 8)).code() == ErrorCode::kCorruption);
   }
   std::string long_header = good;
@@ -164,7 +164,7 @@ TEST_CASE("vecs files that are cut, ragged or hostile are damage") {
     if (length % 16 == 0 && length != 0) continue;
     if (offset_of(good.substr(0, length)) < 0) FAIL(length);
   }
-  CHECK(offset_of(fvecs({3, 3, 7}) ) == 32);
+  CHECK(offset_of(fvecs({3, 3, 7})) == 32);
   std::string other = fvecs({3, 3, 3});
   other[32] = 4;
   CHECK(offset_of(other) == 32);
