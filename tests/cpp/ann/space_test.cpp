@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "ann/space.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ann/hnsw_scratch.h"
+#include "ann/test_rows.h"
+#include "catch.h"
+
+using namespace springg;
+using namespace springg::ann;
+using springg::ann::test::Matrix;
+using springg::ann::test::StoredRows;
+
+namespace {
+
+float cosine_rank(const std::vector<float>& query, const std::vector<float>& row) {
+  const StoredRows stored(Matrix{1, row.size(), row}, Metric::kCosine, ScalarType::kFloat32);
+  const Query prepared(stored.space(), query.data());
+  float rank = 0;
+  prepared.scan(stored.space(), 0, 1, &rank);
+  return rank;
+}
+
+}  // namespace
+
+TEST_CASE("cosine holds for huge, tiny and zero vectors") {
+  const float scale = GENERATE(1.0F, 3.0e38F, 1e-30F, 1e-18F);
+  const std::vector<float> a{scale, scale, 0.0F};
+  const std::vector<float> b{scale, 0.0F, 0.0F};
+  CHECK(cosine_rank({1.0F, 1.0F, 0.0F}, a) == Approx(0.0F).margin(1e-6));
+  CHECK(cosine_rank(a, b) == Approx(1.0 - std::sqrt(0.5)).margin(1e-6));
+  CHECK(cosine_rank(a, {-scale, -scale, 0.0F}) == Approx(2.0F));
+  CHECK(cosine_rank({0.0F, 0.0F, 0.0F}, a) == 1.0F);
+  CHECK(cosine_rank(a, {0.0F, 0.0F, 0.0F}) == 1.0F);
+}
+
+TEST_CASE("cosine of the widest vectors of the largest numbers is finite") {
+  std::vector<float> row(65'536, std::numeric_limits<float>::max());
+  CHECK(cosine_rank(row, row) == Approx(0.0F).margin(1e-5));
+  for (std::size_t i = 1; i < row.size(); i += 2) row[i] = -row[i];
+  CHECK(cosine_rank(std::vector<float>(65'536, 1.0F), row) == Approx(1.0F).margin(1e-5));
+}
+
+TEST_CASE("an inverse norm is finite, and 0 for a zero vector only") {
+  const float denormal[] = {std::numeric_limits<float>::denorm_min()};
+  CHECK(std::isfinite(inverse_norm(denormal, 1)));
+  CHECK(inverse_norm(denormal, 1) > 0.0F);
+  const float zero[] = {0.0F, -0.0F};
+  CHECK(inverse_norm(zero, 2) == 0.0F);
+  const float three_four[] = {3.0F, 4.0F};
+  CHECK(inverse_norm(three_four, 2) == Approx(kCosineScale / 5.0));
+}
+
+TEST_CASE("gather, scan and tile give equal bits, whatever the chunks") {
+  const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
+  const auto dtype = GENERATE(ScalarType::kFloat32, ScalarType::kFloat16);
+  const Matrix matrix = test::clustered(203, 37, 5, 1);
+  const StoredRows whole(matrix, metric, dtype);
+  const StoredRows chunked(matrix, metric, dtype, 4);
+  const Matrix queries = test::clustered(3, 37, 5, 2);
+  std::vector<float> packed;
+  std::vector<float> scanned;
+  for (std::size_t q = 0; q < queries.rows; ++q) {
+    const Query query(whole.space(), queries.row(q));
+    packed.insert(packed.end(), query.prepared(), query.prepared() + 37);
+    std::vector<float> a(203), b(203), c(203);
+    query.scan(whole.space(), 0, 203, a.data());
+    query.scan(chunked.space(), 0, 203, b.data());
+    std::vector<std::uint32_t> rows(203);
+    for (std::uint32_t i = 0; i < 203; ++i) rows[i] = (i * 59) % 203;
+    query.gather(chunked.space(), rows.data(), 203, c.data());
+    CHECK(a == b);
+    bool equal = true;
+    for (std::uint32_t i = 0; i < 203; ++i) equal = equal && c[i] == a[rows[i]];
+    CHECK(equal);
+    scanned.insert(scanned.end(), a.begin() + 9, a.begin() + 9 + 150);
+  }
+  std::vector<float> tiled(3 * 150);
+  scan_tile(chunked.space(), packed.data(), 3, 9, 150, tiled.data());
+  CHECK(tiled == scanned);
+}
+
+TEST_CASE("keys sort as ranks do, then by number, and give both back") {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float ranks[] = {-infinity, -3.5F, -1e-40F, 0.0F, 1e-40F, 1.0F, 2.0F, infinity};
+  Key last = 0;
+  for (const float rank : ranks) {
+    for (const std::uint32_t number : {0U, 1U, 0x7fff'ffffU}) {
+      const Key key = make_key(rank, number);
+      CHECK((key > last || last == 0));
+      last = key;
+      CHECK(rank_of(key | kExpanded) == rank);
+      CHECK(number_of(key | kExpanded) == number);
+    }
+  }
+}
+
+TEST_CASE("a pool keeps the least of its keys in order") {
+  test::Random random(5);
+  for (const std::size_t capacity : {1U, 2U, 7U, 64U}) {
+    SearchPool pool;
+    pool.reset(capacity);
+    std::vector<Key> keys;
+    for (std::uint32_t number = 0; number < 300; ++number) {
+      const Key key = make_key(static_cast<float>(random.below(40)), number);
+      keys.push_back(key);
+      if (key < pool.bound()) CHECK(pool.keys()[pool.insert(key)] == key);
+    }
+    std::sort(keys.begin(), keys.end());
+    keys.resize(capacity);
+    CHECK(std::equal(keys.begin(), keys.end(), pool.keys(), pool.keys() + pool.size()));
+  }
+}
+
+TEST_CASE("visited tags forget between searches, also when the epochs wrap") {
+  VisitedTags tags;
+  for (int search = 0; search < 600; ++search) {
+    tags.reset(static_cast<std::size_t>(10 + search));
+    CHECK(tags.insert(3));
+    CHECK_FALSE(tags.insert(3));
+    CHECK(tags.insert(static_cast<std::uint32_t>(9 + search)));
+  }
+}
