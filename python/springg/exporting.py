@@ -34,7 +34,12 @@ ROWS_AT_ONCE = 1_000
 RANGE_OF_VECS = {".bvecs": (0, 255), ".ivecs": (-(2**31), 2**31 - 1)}
 
 
-def export_file(index: Index, path: str | os.PathLike[str], *, format: str | None = None) -> int:  # noqa: A002
+def export_file(
+    index: Index,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+) -> int:
     """Write the rows of an index to a file that `Index.import_file` reads again.
 
     Parameters

@@ -225,7 +225,7 @@ def in_file(error: SpringgError, path: str, line: int | None = None) -> SpringgE
     if line is None:
         return type(error)(error.code, f"{path}: {error.message}", details)
     # The row of the call means nothing to whoever looks at the file.
-    message = re.sub(r" (?:at|of) row \d+", "", error.message, count=1)
+    message = re.sub(r":? (?:at|of) rows? \d+(?: and \d+)?", "", error.message, count=1)
     details["line"] = line
     return type(error)(error.code, f"{path}, line {line}: {message}", details)
 

@@ -378,3 +378,14 @@ def test_queries_of_any_format(index, tmp_path):
     assert read_queries(tmp_path / "one.npy", WIDTH).shape == (1, WIDTH)
     with pytest.raises(springg.DimensionMismatch, match="expected 7, got 6"):
         read_queries(tmp_path / "one.npy", 7)
+
+
+def test_messages_speak_of_lines_not_of_rows(index, tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", row_object(1), row_object(1))
+    with pytest.raises(springg.AlreadyExists) as caught:
+        index.import_file(path)
+    assert str(caught.value) == f"{path}, line 2: id 1 comes twice in the call"
+    write_vectors(tmp_path / "a.npy", np.full((1, WIDTH), np.nan))
+    with pytest.raises(springg.InvalidArgument) as caught:
+        index.import_file(tmp_path / "a.npy")
+    assert "line 1: vector is not finite: element 0 is nan" in str(caught.value)
