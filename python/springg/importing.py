@@ -169,7 +169,7 @@ def check_ids(table: Table, bad: BadRows) -> None:
         return
     if isinstance(table.ids, np.ndarray):
         if table.ids.dtype.kind == "i":
-            for row in np.flatnonzero(table.ids < 0):
+            for row in np.flatnonzero(table.ids < 0).tolist():
                 bad.add(table.line(row), f"id must be 0..2^64-1, got {table.ids[row]}")
             table.ids = table.ids.astype(np.uint64)
         return

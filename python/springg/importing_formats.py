@@ -167,14 +167,15 @@ def open_hdf5(path: str) -> Iterator[tuple[list[str], Callable[[str], np.ndarray
         raise unreadable(path, error) from error
 
     def read(name: str) -> np.ndarray:
-        dataset = file[name]
+        dataset: Any = file[name]
         if h5py.check_string_dtype(dataset.dtype) is not None:
             return np.asarray(dataset.asstr()[...], dtype=object)
         return np.asarray(dataset[...])
 
     try:
         with h5py.File(path, "r") as file:
-            yield [name for name in file if isinstance(file.get(name), h5py.Dataset)], read
+            groups: Any = file
+            yield [name for name in groups if isinstance(groups.get(name), h5py.Dataset)], read
     except SpringgError:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:

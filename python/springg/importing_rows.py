@@ -224,9 +224,9 @@ def table_of_arrow(
     """Make a table of the columns that were read."""
     id_name, vector_name, others = names
     vectors = vectors_of_arrow(path, table.column(vector_name), width, bad)
-    ids: list[Any] | np.ndarray | None = None
+    ids: list[Any] | None = None
     if id_name is not None:
-        ids = table.column(id_name).to_pylist()
+        ids = list(table.column(id_name).to_pylist())
         if "id_kinds" in table.column_names:
             ids = ids_of_kinds(path, ids, table.column("id_kinds").to_pylist())
     columns = {name: table.column(name).to_pylist() for name in others}
@@ -258,12 +258,13 @@ def vectors_of_arrow(path: str, column: Any, width: int, bad: BadRows) -> np.nda
 
 def fill_vectors(rows: np.ndarray, chunk: Any, first_line: int, bad: BadRows) -> None:
     """Copy one chunk of an Arrow column of lists."""
-    import pyarrow.compute as pc
+    import pyarrow.compute
 
+    compute: Any = pyarrow.compute  # its functions are made when it is imported
     width = rows.shape[1]
     flat = chunk.flatten()  # without null rows
     even = chunk.null_count == 0 and flat.null_count == 0
-    if even and bool((pc.list_value_length(chunk).to_numpy() == width).all()):
+    if even and bool((compute.list_value_length(chunk).to_numpy() == width).all()):
         rows[:] = flat.to_numpy(zero_copy_only=False).reshape(rows.shape)
         return
     for row, value in enumerate(chunk.to_pylist()):

@@ -54,12 +54,12 @@ def create(
         springg create data/ articles --dimensions 384
         springg create data/ faces --dimensions 512 --metric l2 --dtype float16
     """
+    words: Any = {"metric": metric, "dtype": dtype}  # the library checks them
     with springg.open(directory) as database:
         index = database.create_index(
             name,
             dimensions,
-            metric=metric,
-            dtype=dtype,
+            **words,
             m=m,
             ef_construction=ef_construction,
             seed=seed,
