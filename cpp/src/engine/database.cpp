@@ -116,6 +116,13 @@ std::string plain_path(const std::string& path) {
   return plain.empty() ? "." : plain;
 }
 
+Status check_threads(const DatabaseOptions& options) {
+  constexpr unsigned kThreadsMax = 1024;
+  if (options.threads <= kThreadsMax) return {};
+  return invalid_argument("threads out of range: expected 0.." + std::to_string(kThreadsMax) +
+                          ", got " + std::to_string(options.threads));
+}
+
 class DatabaseHandle final : public Database {
  public:
   DatabaseHandle(std::shared_ptr<DatabaseCore> core, bool registered)
@@ -204,6 +211,7 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
   using engine::DatabaseHandle;
   return engine::guarded([&]() -> Result<std::shared_ptr<Database>> {
     if (path.empty()) return invalid_argument("path is empty: expected a directory or ':memory:'");
+    SPRINGG_RETURN_IF_ERROR(engine::check_threads(options));
     if (path == ":memory:") {
       SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(path, options, nullptr));
       return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));

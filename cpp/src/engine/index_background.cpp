@@ -15,8 +15,11 @@ namespace {
 constexpr std::uint32_t kTailRowsMin = 1024;
 // Rows of one step: about 100 ms of one thread, so that others get their turn.
 constexpr std::uint32_t kStepRows = 512;
-// The same for a writer that works with all threads.
+// The same for a caller that works with all threads.
 constexpr std::uint32_t kHelpedStepRows = 2048;
+// A writer that comes upon a long tail takes in twice what it brings, at least this: the tail gets
+// shorter with every call, and a small call never pays for all of a large one before it.
+constexpr std::size_t kHelpedRowsMin = 512;
 // Sealed memtables that may wait before a writer has to make segments itself.
 constexpr std::size_t kSealedMax = 2;
 constexpr std::chrono::milliseconds kWait{50};
@@ -168,15 +171,21 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
   const std::size_t tail_max =
       std::max<std::size_t>(kTailRowsMin, limits::kUnindexedTailRowsMax -
                                               std::min(rows, limits::kUnindexedTailRowsMax));
-  for (;;) {
+  std::size_t owed = std::max(kHelpedRowsMin, 2 * rows);
+  while (owed != 0) {
     const std::shared_ptr<const View> view = current();
     const PartView* growing = growing_part(*view);
     if (growing == nullptr || tail_rows(*growing) <= tail_max) return {};
-    const std::uint32_t end = std::min(growing->rows, growing->covered() + kHelpedStepRows);
+    const std::uint32_t step = static_cast<std::uint32_t>(std::min<std::size_t>(
+        {owed, tail_rows(*growing), std::size_t{kHelpedStepRows}}));
+    // The builder may have gone on since: rows that no view shows must stay out.
+    const std::uint32_t end = std::min(growing->rows, growing->covered() + step);
     SPRINGG_RETURN_IF_ERROR(
         growing->part->memtable()->extend_graph(end, runtime_->pool, progress, false));
+    owed -= step;
     if (progress != nullptr && !progress->update(0, rows)) return stopped_by_caller();
   }
+  return {};
 }
 
 Status IndexImpl::wait_indexed() {

@@ -147,6 +147,8 @@ class IndexImpl final : public Index,
   Result<std::vector<PartView>> claim_everything(Progress* progress)
       SPRINGG_REQUIRES(jobs_mutex_) SPRINGG_EXCLUDES(write_mutex_);
   Status convert_all_sealed() SPRINGG_EXCLUDES(write_mutex_);
+  // What is left of memtables, small segments before them included.
+  Status convert_under_lock(const View& view) SPRINGG_REQUIRES(write_mutex_);
 
   const std::shared_ptr<Runtime> runtime_;
   IndexHome& home_;

@@ -21,6 +21,25 @@ bool is_optimal(const View& view) {
          (part.rows < kGraphRowsMin || part.covered() == part.rows);
 }
 
+// Parts at the end of a view that a flush makes one segment of: the memtable, and small segments
+// before it as long as they are no larger than what comes after them. So flushes of a few rows each
+// leave a logarithmic number of segments, and each row is copied as often. Their graph is built
+// anew while writers wait, hence the bound.
+constexpr std::uint64_t kMergedRowsMax = 4096;
+
+std::vector<PartView> parts_to_merge(const View& view) {
+  std::uint64_t rows = 0;
+  std::size_t first = view.parts.size();
+  while (first > 0) {
+    const std::uint64_t live = view.parts[first - 1].live_rows();
+    const bool last = first == view.parts.size();
+    if (rows + live > kMergedRowsMax || (!last && live > rows)) break;
+    rows += live;
+    --first;
+  }
+  return {view.parts.begin() + static_cast<std::ptrdiff_t>(first), view.parts.end()};
+}
+
 }  // namespace
 
 Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
@@ -84,15 +103,27 @@ Result<FrozenIndex> IndexImpl::freeze() {
   base::MutexLock lock(write_mutex_);
   while (!claimed_.empty()) claims_changed_.wait_for(write_mutex_, kWait);
   active_ = nullptr;
-  const std::shared_ptr<const View> sealed = current();
-  for (const PartView& part : sealed->parts) {
-    if (part.part->memtable() == nullptr) continue;
-    SPRINGG_ASSIGN_OR_RETURN(
-        const Compacted made,
-        compact_memtable(part, options_, runtime_->budget, runtime_->pool, nullptr));
-    replace_parts({part}, made);
-  }
+  SPRINGG_RETURN_IF_ERROR(convert_under_lock(*current()));
   return FrozenIndex{current(), incarnation_.load(), next_sequence_};
+}
+
+Status IndexImpl::convert_under_lock(const View& view) {
+  if (view.parts.empty()) return {};
+  std::vector<PartView> merged;
+  if (view.parts.back().part->memtable() != nullptr) merged = parts_to_merge(view);
+  const std::size_t alone = view.parts.size() - (merged.size() > 1 ? merged.size() : 0);
+  for (std::size_t i = 0; i < alone; ++i) {
+    if (view.parts[i].part->memtable() == nullptr) continue;
+    SPRINGG_ASSIGN_OR_RETURN(
+        const Compacted made, compact_memtable(view.parts[i], options_, runtime_->budget,
+                                               runtime_->pool, nullptr));
+    replace_parts({view.parts[i]}, made);
+  }
+  if (merged.size() <= 1) return {};
+  SPRINGG_ASSIGN_OR_RETURN(
+      const Compacted made, compact(merged, options_, runtime_->budget, runtime_->pool, nullptr));
+  replace_parts(merged, made);
+  return {};
 }
 
 void IndexImpl::replace_with_mapped(const Part* before, std::shared_ptr<Part> mapped) {

@@ -2,6 +2,7 @@
 // Rows on their way from memtables to segments: sealing, bulk calls, optimize.
 #include "engine/support.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -275,6 +276,23 @@ TEST_CASE("an id that was replaced inside a memtable survives sealing") {
   CHECK(found.at(19).first == 3019.0F);
   require_value(index->remove(numbers(0, 2000)));
   CHECK(row_count(*index) == 0);
+}
+
+TEST_CASE("many small flushes leave few segments, with rows in order") {
+  const auto database = open_memory();
+  const auto index = make_index(*database, 2);
+  for (std::uint64_t id = 0; id < 300; ++id) {
+    add_range(*index, id, id + 1);
+    if (id % 7 == 3) require_value(index->remove(numbers(id - 2, id - 1)));
+    require_ok(database->flush());
+  }
+  const auto stats = require_value(index->stats());
+  CHECK(stats.memtable_rows == 0);
+  CHECK(stats.segments <= 10);
+  CHECK(stats.rows == 300 - 43);
+  const auto view = require_value(index->view());
+  const IdColumn ids = view->ids(0, view->rows());
+  CHECK(std::is_sorted(ids.integers().begin(), ids.integers().end()));
 }
 
 }  // namespace springg::test
