@@ -268,7 +268,7 @@ def write_parquet(index: Index, file: BinaryIO, ending: str) -> int:  # noqa: AR
         columns["id_kinds"] = pa.array(kinds)
     if any(texts):
         columns["metadata"] = pa.array([text or None for text in texts], pa.string())
-    pq.write_table(pa.table(columns), file)
+    pq.write_table(pa.table(columns), file, write_page_checksum=True)
     return len(ids)
 
 

@@ -192,7 +192,10 @@ def read_parquet(path: str, fields: Fields, width: int, bad: BadRows) -> Table:
         message = "reading and writing .parquet needs pyarrow: pip install pyarrow"
         raise error_of("unsupported", message) from error
     try:
-        with Path(path).open("rb") as handle, pq.ParquetFile(handle) as file:
+        with (
+            Path(path).open("rb") as handle,
+            pq.ParquetFile(handle, page_checksum_verification=True) as file,
+        ):
             names = list(file.schema_arrow.names)
             id_name = choose(path, fields.ids, ID_NAMES, names)
             chosen = choose(path, fields.vectors, VECTOR_NAMES, names)
@@ -203,6 +206,7 @@ def read_parquet(path: str, fields: Fields, width: int, bad: BadRows) -> Table:
             taken = {id_name, vector_name, "id_kinds"}
             others = [n for n in names if (n in wanted if wanted is not None else n not in taken)]
             table = file.read(columns=[n for n in names if n in taken or n in others])
+            table.validate(full=True)  # lengths, and that text is UTF-8
     except SpringgError:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:

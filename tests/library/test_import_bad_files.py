@@ -389,3 +389,44 @@ def test_messages_speak_of_lines_not_of_rows(index, tmp_path):
     with pytest.raises(springg.InvalidArgument) as caught:
         index.import_file(tmp_path / "a.npy")
     assert "line 1: vector is not finite: element 0 is nan" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["npy", "fvecs", "npz", "hdf5", "parquet", "jsonl"])
+def test_flipped_bytes_are_refused_or_read(db, index, tmp_path, ending):
+    index.add([f"r{i}" for i in range(ROWS)], VECTORS, [{"n": i} for i in range(ROWS)])
+    index.export_file(tmp_path / f"whole.{ending}")
+    whole = (tmp_path / f"whole.{ending}").read_bytes()
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        flipped = bytearray(whole)
+        for _ in range(1 + seed % 3):
+            top = len(whole) if seed % 2 else min(len(whole), 300)
+            flipped[int(random.integers(top))] = int(random.integers(256))
+        path = tmp_path / f"flipped-{seed}.{ending}"
+        path.write_bytes(flipped)
+        target = db.create_index("target", WIDTH)
+        try:
+            rows = target.import_file(path)
+        except springg.SpringgError as error:
+            assert path.name in str(error), f"seed {seed}"
+            assert len(target) == 0, f"seed {seed}"
+        else:
+            assert len(target) == rows, f"seed {seed}"
+        db.drop_index("target")
+
+
+@pytest.mark.parametrize("ending", ["npy", "fvecs"])
+def test_vectors_are_read_from_the_mapped_file(tmp_path, ending):
+    from springg.importing_formats import READERS
+    from springg.importing_table import BadRows, Fields
+
+    path = tmp_path / f"a.{ending}"
+    write_vectors(path, VECTORS)
+    bad = BadRows(str(path), skip=False)
+    vectors = READERS[f".{ending}"](str(path), Fields(), WIDTH, bad).vectors
+    assert not vectors.flags.owndata
+    assert not vectors.flags.writeable
+    with path.open("r+b") as file:  # what is written to the file is seen: it is no copy
+        file.seek(-4, 2)
+        file.write(np.float32(42).tobytes())
+    assert vectors[-1, -1] == 42
