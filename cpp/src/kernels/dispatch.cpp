@@ -4,6 +4,10 @@
 #include <cstdlib>
 #include <string>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "kernels/isa_tables.h"
 
 namespace springg::kernels {
@@ -18,6 +22,17 @@ struct Choice {
   Status forced_status;
 };
 
+#if defined(__x86_64__)
+// clang 16's __builtin_cpu_supports does not know it. Works on registers that AVX2 implies.
+bool has_half_conversions() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
+
 // __builtin_cpu_supports asks the operating system too whether it saves the wide registers.
 std::vector<const DistanceTable*> detect() {
   std::vector<const DistanceTable*> tables;
@@ -25,7 +40,7 @@ std::vector<const DistanceTable*> detect() {
   __builtin_cpu_init();
   tables.push_back(&sse2_table());
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                        __builtin_cpu_supports("f16c");
+                        __builtin_cpu_supports("popcnt") && has_half_conversions();
   if (has_avx2) tables.push_back(&avx2_table());
   const bool has_avx512 =
       has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
