@@ -125,9 +125,13 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"),
+        TextColumn("{task.fields[rows]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
-        task = bar.add_task(what, total=0)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(what, total=None, rows="reading")
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, rows=f"{done:,} of {total:,} rows")
+
+        yield show
