@@ -22,7 +22,7 @@ void check_count(const Ids& ids, std::size_t count, const char* what) {
                          std::to_string(ids.column.size()) + " " + what + ", got " +
                          std::to_string(count))
             .with("expected", static_cast<std::int64_t>(ids.column.size()))
-            .with("got", static_cast<std::int64_t>(count)));
+            .with("actual", static_cast<std::int64_t>(count)));
 }
 
 void check_counts(const Ids& ids, const MatrixView* vectors, const MetadataColumn* documents) {

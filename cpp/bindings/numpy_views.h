@@ -40,7 +40,8 @@ inline std::optional<MatrixView> matrix_in_place(const py::array& array) {
   if (!is_native_float(array.dtype())) return std::nullopt;
   if (reinterpret_cast<std::uintptr_t>(array.data()) % alignof(float) != 0) return std::nullopt;
   const py::ssize_t width = array.shape(dimensions_of_array - 1);
-  if (width > 1 && array.strides(dimensions_of_array - 1) != kFloatBytes) return std::nullopt;
+  const bool empty = array.size() == 0;  // numpy gives strides of zero
+  if (!empty && width > 1 && array.strides(dimensions_of_array - 1) != kFloatBytes) return std::nullopt;
   MatrixView view;
   view.data = static_cast<const float*>(array.data());
   view.dimensions = static_cast<std::size_t>(width);
@@ -48,7 +49,7 @@ inline std::optional<MatrixView> matrix_in_place(const py::array& array) {
   view.row_stride = view.dimensions;
   if (dimensions_of_array == 1) return view;
   view.rows = static_cast<std::size_t>(array.shape(0));
-  if (view.rows <= 1) return view;
+  if (view.rows <= 1 || empty) return view;
   const py::ssize_t stride = array.strides(0);
   if (stride < width * kFloatBytes || stride % kFloatBytes != 0) return std::nullopt;
   view.row_stride = static_cast<std::size_t>(stride / kFloatBytes);

@@ -9,13 +9,15 @@ hold become infinite here without a warning, and the engine then refuses them by
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from springg import _core
 from springg.errors import error_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 INCLUDE_METADATA = 1
 INCLUDE_VECTORS = 2
@@ -63,6 +65,8 @@ def as_queries(vectors: Any, dimensions: int) -> npt.NDArray[np.float32]:
 def _readable_in_place(array: npt.NDArray[Any]) -> bool:
     if array.dtype != np.float32 or not array.flags.aligned:
         return False
+    if array.size == 0:
+        return True
     width = array.shape[-1]
     if width > 1 and array.strides[-1] != _FLOAT_BYTES:
         return False
@@ -171,7 +175,7 @@ def _column(name: Any, column: Any, rows: int) -> list[Any]:
             f"metadata column {name!r} must have one value a row: "
             f"expected {rows} values, got {len(values)}",
             expected=rows,
-            got=len(values),
+            actual=len(values),
         )
     return values
 

@@ -9,7 +9,7 @@ import re
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from springg import _core
 from springg.errors import SpringgError, error_of
@@ -18,7 +18,6 @@ from springg.types import html_table
 
 __all__ = ["Database", "open"]
 
-Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan", "hamming"]
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS |= {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
@@ -99,9 +98,9 @@ class Database:
         name: str,
         dimensions: int,
         *,
-        metric: Metric = "cosine",
-        dtype: Literal["float32", "float16"] = "float32",
-        quantization: Literal["none", "auto"] = "auto",
+        metric: str = "cosine",
+        dtype: str = "float32",
+        quantization: str = "auto",
         m: int = 16,
         ef_construction: int = 200,
         seed: int = 0,

@@ -55,7 +55,7 @@ class SpringgError(Exception):
     message : str
         What happened, with the expected and the actual value. ``str(error)`` is this alone.
     details : mapping of str to int or str, optional
-        The facts of the message for programs: ``{"row": 3, "expected": 384, "got": 512}``.
+        The facts of the message for programs: ``{"row": 3, "expected": 384, "actual": 512}``.
     """
 
     code: str

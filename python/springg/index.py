@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from springg import _arrays, _core
 from springg._progress import reporting
@@ -17,6 +16,8 @@ from springg.errors import InvalidArgument, SpringgError, error_of
 from springg.types import BatchHits, Hits, Record, html_table, records
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from springg.database import Database
     from springg.importing import ImportReport
     from springg.types import Id

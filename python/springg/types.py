@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import html
-import json
 import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from springg import _core
 
 if TYPE_CHECKING:
     import uuid
+
+    import numpy.typing as npt
 
     Id: TypeAlias = str | int | uuid.UUID
 
@@ -43,6 +42,9 @@ class Record(NamedTuple):
     id: Id
     vector: npt.NDArray[np.float32] | None = None
     metadata: dict[str, Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other)
 
     def __repr__(self) -> str:
         return f"Record(id={self.id!r}, vector={_vector(self.vector)}, metadata={self.metadata!r})"
@@ -75,6 +77,9 @@ class Hit(NamedTuple):
     distance: float
     metadata: dict[str, Any] | None = None
     vector: npt.NDArray[np.float32] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other)
 
     def __repr__(self) -> str:
         text = f"Hit(id={self.id!r}, score={self.score:.4f}, distance={self.distance:.4f}"
@@ -292,6 +297,18 @@ class BatchHits(Sequence[Hits]):
         return ["query", "hits", "best id", "score"], rows
 
 
+def _equal(row: tuple[Any, ...], other: object) -> bool:
+    """Compare tuples that may hold arrays, which have no single truth value."""
+    return (
+        type(other) is type(row)
+        and len(row) == len(other)
+        and all(
+            np.array_equal(a, b) if isinstance(a, np.ndarray) else a is b or bool(a == b)
+            for a, b in zip(row, other, strict=True)
+        )
+    )
+
+
 def records(
     ids: list[Id], documents: list[str | None] | None, vectors: npt.NDArray[np.float32] | None
 ) -> Iterator[Record]:
@@ -309,10 +326,14 @@ def decoded(documents: list[str | None] | None) -> list[dict[str, Any] | None] |
     """Metadata of many rows from their JSON text."""
     if documents is None:
         return None
+    import json  # here, and html below: `import springg` is to take no time
+
     return [None if text is None else json.loads(text) for text in documents]
 
 
 def _json_text(metadata: dict[str, Any]) -> str:
+    import json
+
     return json.dumps(metadata, ensure_ascii=False)
 
 
@@ -340,6 +361,8 @@ def _text_table(title: str, heads: list[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def html_table(heads: list[str], rows: Sequence[Sequence[str]]) -> str:
+    import html
+
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows

@@ -64,7 +64,7 @@ def test_details_of_the_extension(index):
         index.search([1, 2])
     error = caught.value
     assert error.details["expected"] == 4
-    assert error.details["got"] == 2
+    assert error.details["actual"] == 2
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     with pytest.raises(springg.NotFound) as caught:
         index["x"]

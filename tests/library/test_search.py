@@ -107,7 +107,7 @@ def test_filter_by_mask(filled, rng):
     assert sorted(hits.ids) == list(range(0, 100, 7))
     assert len(filled.search(query, 3, filter=mask)) == 3
     assert filled.search(query, 3, filter=np.zeros(100, bool)).ids == []
-    with pytest.raises(springg.InvalidArgument, match=r"100.*99"):
+    with pytest.raises(springg.InvalidArgument, match=r"99.*100"):
         filled.search(query, 3, filter=mask[:99])
     with pytest.raises(springg.InvalidArgument):
         filled.search(query, 3, filter=mask.reshape(10, 10))
@@ -123,11 +123,11 @@ def test_a_mask_follows_the_order_of_ids(filled):
     assert filled.search(np.zeros(8), 9, filter=mask).ids == [50, 20]
 
 
-@pytest.mark.parametrize("kind", [list, tuple, set, frozenset, np.array, dict.fromkeys])
+@pytest.mark.parametrize(
+    "kind", [list, tuple, set, frozenset, np.array, lambda ids: dict.fromkeys(ids).keys()]
+)
 def test_filter_by_ids(filled, kind):
     wanted = kind([3, 5, 8, 4711])
-    if kind is dict.fromkeys:
-        wanted = wanted.keys()
     assert sorted(filled.search(np.zeros(8), 9, filter=wanted).ids) == [3, 5, 8]
     assert [len(h) for h in filled.search(np.zeros((2, 8)), 2, filter=wanted)] == [2, 2]
 
