@@ -45,7 +45,7 @@ struct Matrix {
   float* row(std::size_t i) { return data.data() + i * dimensions; }
 };
 
-// Rows around `clusters` centers, at 0.4 of their spread; with 0 clusters, uniform in the cube.
+// Rows around `clusters` centers, at 0.7 of their spread; with 0 clusters, uniform in the cube.
 inline Matrix clustered(std::size_t rows, std::size_t dimensions, std::size_t clusters,
                         std::uint64_t seed) {
   Random centers_random(7);
@@ -57,7 +57,7 @@ inline Matrix clustered(std::size_t rows, std::size_t dimensions, std::size_t cl
     const std::size_t c = clusters == 0 ? 0 : random.below(static_cast<std::uint32_t>(clusters));
     for (std::size_t d = 0; d < dimensions; ++d) {
       matrix.row(i)[d] = clusters == 0 ? random.uniform()
-                                       : centers[c * dimensions + d] + 0.4F * random.bell();
+                                       : centers[c * dimensions + d] + 0.7F * random.bell();
     }
   }
   return matrix;
