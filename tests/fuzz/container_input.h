@@ -6,6 +6,7 @@
 //   then sections to the end: u8 kind, u8 flags, u16 length, bytes
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
