@@ -67,7 +67,8 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
     return entry.core;
   }
   SPRINGG_ASSIGN_OR_RETURN(auto core,
-                           DatabaseCore::open(path, options, &io::posix_file_system()));
+                           DatabaseCore::open(path, options, &io::posix_file_system(),
+                                              &base::system_unix_ms));
   entries_.insert_or_assign(path, Entry{core, 1});
   return core;
 }
@@ -194,9 +195,11 @@ class DatabaseHandle final : public Database {
 }  // namespace
 
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
-                                          const DatabaseOptions& options) {
+                                          const DatabaseOptions& options,
+                                          base::WallClock clock) {
   return guarded([&]() -> Result<std::shared_ptr<Database>> {
-    SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(plain_path(path), options, &files));
+    SPRINGG_ASSIGN_OR_RETURN(auto core,
+                             DatabaseCore::open(plain_path(path), options, &files, clock));
     return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
   });
 }
@@ -213,7 +216,8 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
     if (path.empty()) return invalid_argument("path is empty: expected a directory or ':memory:'");
     SPRINGG_RETURN_IF_ERROR(engine::check_threads(options));
     if (path == ":memory:") {
-      SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(path, options, nullptr));
+      SPRINGG_ASSIGN_OR_RETURN(
+          auto core, DatabaseCore::open(path, options, nullptr, &base::system_unix_ms));
       return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
     }
     SPRINGG_ASSIGN_OR_RETURN(

@@ -36,18 +36,21 @@ auto find_entry(std::vector<storage::IndexEntry>& entries, const base::Uuid& uui
 }  // namespace
 
 DatabaseCore::DatabaseCore(std::string path, const DatabaseOptions& options,
-                           io::FileSystem* files, unsigned threads)
+                           io::FileSystem* files, base::WallClock clock, unsigned threads)
     : path_(std::move(path)),
       options_(options),
       files_(files),
+      clock_(clock),
       runtime_(std::make_shared<Runtime>(options, threads)) {}
 
 Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string path,
                                                          const DatabaseOptions& options,
-                                                         io::FileSystem* files) {
+                                                         io::FileSystem* files,
+                                                         base::WallClock clock) {
   SPRINGG_RETURN_IF_ERROR(kernels::check_forced_isa());
   const unsigned threads = options.threads == 0 ? usable_processors() : options.threads;
-  std::shared_ptr<DatabaseCore> core(new DatabaseCore(std::move(path), options, files, threads));
+  std::shared_ptr<DatabaseCore> core(
+      new DatabaseCore(std::move(path), options, files, clock, threads));
   if (files == nullptr) return core;
   SPRINGG_RETURN_IF_ERROR(files->create_directories(core->path_));
   SPRINGG_ASSIGN_OR_RETURN(core->lock_, files->lock_directory(core->path_));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/wall_clock.h"
 #include "engine/index_impl.h"
 #include "engine/runtime.h"
 #include "io/file_system.h"
@@ -26,7 +27,8 @@ class DatabaseCore final : public IndexHome {
   // is closed. `files` must outlive it.
   static Result<std::shared_ptr<DatabaseCore>> open(std::string path,
                                                     const DatabaseOptions& options,
-                                                    io::FileSystem* files);
+                                                    io::FileSystem* files,
+                                                    base::WallClock clock);
   ~DatabaseCore() override { abandon(); }
 
   const std::string& path() const noexcept { return path_; }
@@ -60,7 +62,7 @@ class DatabaseCore final : public IndexHome {
   class NewFiles;
 
   DatabaseCore(std::string path, const DatabaseOptions& options, io::FileSystem* files,
-               unsigned threads);
+               base::WallClock clock, unsigned threads);
 
   std::string file_path(const std::string& name) const { return path_ + "/" + name; }
   std::vector<std::shared_ptr<IndexImpl>> indexes() const SPRINGG_EXCLUDES(catalog_mutex_);
@@ -89,6 +91,7 @@ class DatabaseCore final : public IndexHome {
   const std::string path_;
   const DatabaseOptions options_;
   io::FileSystem* const files_;
+  const base::WallClock clock_;
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<io::DirectoryLock> lock_;
 
@@ -106,6 +109,7 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta);
 
 // A database over a given file system, on its own: for tests.
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
-                                          const DatabaseOptions& options);
+                                          const DatabaseOptions& options,
+                                          base::WallClock clock = &base::system_unix_ms);
 
 }  // namespace springg::engine

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Memory to disk: segments and deltas that are new, then the manifest that names them.
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "engine/database_core.h"
@@ -38,12 +37,6 @@ class DatabaseCore::NewFiles {
 };
 
 namespace {
-
-std::uint64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 bool equal_segments(const std::vector<storage::SegmentEntry>& a,
                     const std::vector<storage::SegmentEntry>& b) {
@@ -175,7 +168,7 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
 
 Status DatabaseCore::publish(storage::Manifest next) {
   next.generation = durable_.generation + 1;
-  next.created_at_unix_ms = unix_ms();
+  next.created_at_unix_ms = clock_();
   if (next.store.nil()) next.store = base::Uuid::random();
   if (files_ != nullptr) {
     if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {

@@ -52,7 +52,8 @@ class Overlay {
 // Makes the next version.
 class OverlayEditor {
  public:
-  explicit OverlayEditor(const std::shared_ptr<const Overlay>& before);  // null: nothing changed yet
+  // `before` null: nothing has changed yet.
+  explicit OverlayEditor(const std::shared_ptr<const Overlay>& before);
   void erase(std::uint32_t row);  // no effect when it is deleted already
   void patch(std::uint32_t row, std::shared_ptr<const std::string> text);
   std::shared_ptr<const Overlay> finish();

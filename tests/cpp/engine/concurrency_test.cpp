@@ -105,12 +105,12 @@ TEST_CASE("writers, searchers, deletes, optimize and flush at once") {
 TEST_CASE("searches see rows while the background extends their graph") {
   const auto database = open_memory();
   const auto index = make_index(*database, kDimensions);
-  const Rows rows = random_rows(6000, kDimensions);
+  const Rows rows = random_rows(3000, kDimensions);
   Faults faults;
   std::atomic<bool> stop{false};
   std::vector<std::thread> readers;
   for (int i = 0; i < 2; ++i) readers.emplace_back([&] { read(*index, rows, stop, faults); });
-  for (std::uint64_t begin = 0; begin < 6000; begin += 500) {
+  for (std::uint64_t begin = 0; begin < 3000; begin += 500) {
     const auto added =
         index->add(numbers(begin, begin + 500), rows.view(begin, 500), nullptr, nullptr);
     faults.expect(added.ok());

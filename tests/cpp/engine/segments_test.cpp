@@ -76,7 +76,9 @@ TEST_CASE("a full memtable is sealed and becomes a segment with the same rows") 
   options.ef_construction = 16;
   const auto index = require_value(database->create_index("many", options, false));
   constexpr std::uint64_t kRows = 72'000;
-  for (std::uint64_t begin = 0; begin < kRows; begin += 6000) add_range(*index, begin, begin + 6000);
+  for (std::uint64_t begin = 0; begin < kRows; begin += 6000) {
+    add_range(*index, begin, begin + 6000);
+  }
   // Deleted while it waits, and an id that comes again in a later part.
   require_value(index->remove(numbers(10, 20)));
   add_range(*index, 10, 11);
