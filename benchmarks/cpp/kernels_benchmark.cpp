@@ -84,9 +84,8 @@ Figures measure(const DistanceFunctions& functions, const std::byte* base, std::
                        out.data() + r);
     }
   }));
-  const double scan_s = best_seconds([&] {
-    functions.scan(queries.data(), base, row_bytes, rows, dims, out.data());
-  });
+  const double scan_s = best_seconds(
+      [&] { functions.scan(queries.data(), base, row_bytes, rows, dims, out.data()); });
   figures.scan_ns = per_row(scan_s);
   figures.scan_bytes_per_s = static_cast<double>(rows * row_bytes) / scan_s;
   const std::size_t tile_rows = std::min(rows, kTileRows);
@@ -117,11 +116,12 @@ int main() {
     for (std::size_t m = 0; m < 3; ++m) {
       const Figures f =
           measure(table.float32[m], base, dims * sizeof(float), dims, m == 0 ? 2.0 : 3.0);
-      std::printf("%s    {\"measure\": \"%s\", \"rows\": \"float32\", \"dimensions\": %zu, "
-                  "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, "
-                  "\"scan_gb_per_s\": %.2f, \"tile_gflops\": %.1f}",
-                  first ? "" : ",\n", kNames[m], dims, f.gather_ns, f.scan_ns, f.tile_ns,
-                  f.scan_bytes_per_s / 1e9, f.tile_flops / 1e9);
+      std::printf(
+          "%s    {\"measure\": \"%s\", \"rows\": \"float32\", \"dimensions\": %zu, "
+          "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, "
+          "\"scan_gb_per_s\": %.2f, \"tile_gflops\": %.1f}",
+          first ? "" : ",\n", kNames[m], dims, f.gather_ns, f.scan_ns, f.tile_ns,
+          f.scan_bytes_per_s / 1e9, f.tile_flops / 1e9);
       first = false;
     }
   }
@@ -134,11 +134,11 @@ int main() {
   }
   for (const std::size_t dims : {128, 384, 768, 1536}) {
     const Figures f = measure(table.float16[0], base, dims * sizeof(std::uint16_t), dims, 2.0);
-    std::printf(",\n    {\"measure\": \"dot\", \"rows\": \"float16\", \"dimensions\": %zu, "
-                "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, "
-                "\"scan_gb_per_s\": %.2f, \"tile_gflops\": %.1f}",
-                dims, f.gather_ns, f.scan_ns, f.tile_ns, f.scan_bytes_per_s / 1e9,
-                f.tile_flops / 1e9);
+    std::printf(
+        ",\n    {\"measure\": \"dot\", \"rows\": \"float16\", \"dimensions\": %zu, "
+        "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, "
+        "\"scan_gb_per_s\": %.2f, \"tile_gflops\": %.1f}",
+        dims, f.gather_ns, f.scan_ns, f.tile_ns, f.scan_bytes_per_s / 1e9, f.tile_flops / 1e9);
   }
   std::printf("\n  ]\n}\n");
   return 0;

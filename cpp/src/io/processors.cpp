@@ -112,8 +112,8 @@ unsigned processors_of_cgroup(const std::string& root, std::string_view membersh
 namespace springg {
 
 unsigned usable_processors() {
-  const unsigned quota = io::processors_of_cgroup("/sys/fs/cgroup",
-                                                  io::read_text("/proc/self/cgroup"));
+  const unsigned quota =
+      io::processors_of_cgroup("/sys/fs/cgroup", io::read_text("/proc/self/cgroup"));
   return std::max(1U, io::tighter(io::processors_of_affinity(), quota));
 }
 

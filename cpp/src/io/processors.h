@@ -9,7 +9,8 @@ namespace springg::io {
 
 // Processors that a control group leaves this process, rounded up; 0 when there is no limit.
 // `membership` is the text of /proc/self/cgroup, `root` the directory where control groups are
-// mounted. Reads version 2 (cpu.max of the group and all above it) and version 1 (cpu.cfs_quota_us).
+// mounted. Reads version 2 (cpu.max of the group and all above it) and version 1
+// (cpu.cfs_quota_us).
 unsigned processors_of_cgroup(const std::string& root, std::string_view membership);
 
 }  // namespace springg::io

@@ -42,10 +42,10 @@ std::vector<const DistanceTable*> detect() {
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                         __builtin_cpu_supports("popcnt") && has_half_conversions();
   if (has_avx2) tables.push_back(&avx2_table());
-  const bool has_avx512 =
-      has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512cd");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
+                          __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512vl") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
   if (has_avx512) tables.push_back(&avx512_table());
   if (has_avx512 && __builtin_cpu_supports("avx512vnni") &&
       __builtin_cpu_supports("avx512vpopcntdq")) {

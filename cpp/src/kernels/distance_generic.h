@@ -11,7 +11,8 @@
 //   load_half(p), load_half_tail(p, n)   the same from IEEE halves
 //   store_half(v, p)              rounds to nearest even
 //   load_doubles(p)               as many floats as batch<double> has lanes
-//   reduce(v), reduce_group(v, out)      sum of lanes by one tree, of one and of kGroup batches; the
+//   reduce(v), reduce_group(v, out)      sum of lanes by one tree, of one and of kGroup batches;
+//   the
 //                                        latter says whether a sum is NaN
 //   differing_bits(a, b, n)       of two runs of n bytes
 #pragma once
@@ -104,8 +105,8 @@ SPRINGG_INLINE FloatBatch<Isa> step(FloatBatch<Isa> sum, FloatBatch<Isa> q, Floa
 // Sums of elements [begin, end), at most kBlockElements of them, for Q x R pairs.
 template <class Isa, Measure M, class Row, std::size_t Q, std::size_t R>
 SPRINGG_INLINE void sum_block(const std::byte* const (&queries)[Q],
-                              const std::byte* const (&rows)[R], std::size_t begin,
-                              std::size_t end, FloatBatch<Isa> (&sums)[Q][R]) {
+                              const std::byte* const (&rows)[R], std::size_t begin, std::size_t end,
+                              FloatBatch<Isa> (&sums)[Q][R]) {
   using Batch = FloatBatch<Isa>;
   unroll<Q>([&](auto q) { unroll<R>([&](auto r) { sums[q][r] = Batch(0.0F); }); });
   Batch query[Q];
@@ -182,7 +183,10 @@ SPRINGG_INLINE void prefetch_lines(const std::byte* p, std::size_t bytes) {
 }
 
 // The first lines of a row that comes soon; the processor's own prefetcher follows from there.
-inline constexpr std::size_t kGatherPrefetchBytes = 4 * kLineBytes;
+inline constexpr std::size_t kGatherPrefetchBytes = 2 * kLineBytes;
+// Rows too short for the processor's own prefetcher to notice in time, and how far ahead of them.
+inline constexpr std::size_t kShortRowBytes = 1024;
+inline constexpr std::size_t kScanPrefetchBytes = 4096;
 
 template <class Isa, Measure M, class Row>
 SPRINGG_KERNEL void gather(const void* query, const std::byte* const* rows, std::size_t count,
@@ -207,9 +211,14 @@ template <class Isa, Measure M, class Row>
 SPRINGG_KERNEL void scan(const void* query, const std::byte* base, std::size_t stride,
                          std::size_t count, std::size_t dims, float* out) noexcept {
   const std::byte* const q = static_cast<const std::byte*>(query);
+  const std::size_t group_bytes = kGroup * stride;
+  const std::size_t ahead = (kScanPrefetchBytes / (group_bytes + 1) + 1) * kGroup;
   std::size_t i = 0;
   for (; i + kGroup <= count; i += kGroup) {
     const std::byte* const row = base + i * stride;
+    if (stride < kShortRowBytes && i + ahead + kGroup <= count) {
+      prefetch_lines(row + ahead * stride, group_bytes);
+    }
     const std::byte* const group[kGroup] = {row, row + stride, row + 2 * stride, row + 3 * stride};
     measure_rows<Isa, M, Row>(q, group, dims, out + i);
   }
@@ -220,8 +229,8 @@ SPRINGG_KERNEL void scan(const void* query, const std::byte* base, std::size_t s
 }
 
 template <class Isa>
-SPRINGG_KERNEL void gather_bits(const void* query, const std::byte* const* rows,
-                                std::size_t count, std::size_t bytes, float* out) noexcept {
+SPRINGG_KERNEL void gather_bits(const void* query, const std::byte* const* rows, std::size_t count,
+                                std::size_t bytes, float* out) noexcept {
   const std::byte* const q = static_cast<const std::byte*>(query);
   const std::size_t ahead_bytes = smaller(bytes, kGatherPrefetchBytes);
   for (std::size_t i = 0; i < smaller(count, kGroup); ++i) prefetch_lines(rows[i], ahead_bytes);
@@ -255,8 +264,7 @@ SPRINGG_KERNEL void tile_bits(const void* queries, std::size_t query_stride,
 }
 
 template <class Isa>
-SPRINGG_KERNEL void half_to_float(const std::uint16_t* in, std::size_t count,
-                                  float* out) noexcept {
+SPRINGG_KERNEL void half_to_float(const std::uint16_t* in, std::size_t count, float* out) noexcept {
   const std::byte* const p = reinterpret_cast<const std::byte*>(in);
   std::size_t i = 0;
   for (; i + kLanes<Isa> <= count; i += kLanes<Isa>) {
@@ -269,8 +277,7 @@ SPRINGG_KERNEL void half_to_float(const std::uint16_t* in, std::size_t count,
 }
 
 template <class Isa>
-SPRINGG_KERNEL void float_to_half(const float* in, std::size_t count,
-                                  std::uint16_t* out) noexcept {
+SPRINGG_KERNEL void float_to_half(const float* in, std::size_t count, std::uint16_t* out) noexcept {
   const std::byte* const p = reinterpret_cast<const std::byte*>(in);
   std::size_t i = 0;
   for (; i + kLanes<Isa> <= count; i += kLanes<Isa>) {

@@ -42,15 +42,15 @@ struct DistanceFunctions {
   // of queries against a block of rows, tiled in registers so that a row is read from memory once.
   // query_stride in floats (bytes for kHamming).
   void (*tile)(const void* queries, std::size_t query_stride, std::size_t query_count,
-               const std::byte* base, std::size_t stride_bytes, std::size_t count,
-               std::size_t dims, float* out, std::size_t out_stride) noexcept = nullptr;
+               const std::byte* base, std::size_t stride_bytes, std::size_t count, std::size_t dims,
+               float* out, std::size_t out_stride) noexcept = nullptr;
 };
 
 struct DistanceTable {
   const char* isa = "";
   DistanceFunctions float32[kMeasures];  // by Measure; kHamming empty
   DistanceFunctions float16[kMeasures];
-  DistanceFunctions bits;                // kHamming
+  DistanceFunctions bits;  // kHamming
   // Conversions, count elements. to_half rounds to nearest even; overflow becomes infinity.
   void (*half_to_float)(const std::uint16_t* in, std::size_t count, float* out) noexcept = nullptr;
   void (*float_to_half)(const float* in, std::size_t count, std::uint16_t* out) noexcept = nullptr;

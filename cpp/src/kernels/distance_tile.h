@@ -78,12 +78,10 @@ SPRINGG_INLINE void tile_pairs(const TileArguments& panel, TileMemory<Isa>& memo
   unroll<Q>([&](auto q) { queries[q] = memory.queries[first_query + q]; });
   FloatBatch<Isa> sums[Q][R];
   sum_block<Isa, M, FloatRow<Isa>, Q, R>(queries, blocks, 0, end - begin, sums);
-  FloatBatch<Isa>* const totals =
-      memory.totals + first_row * kPanelQueries<Isa> + first_query * R;
+  FloatBatch<Isa>* const totals = memory.totals + first_row * kPanelQueries<Isa> + first_query * R;
   if (begin != 0) {
-    unroll<Q>([&](auto q) {
-      unroll<R>([&](auto r) { sums[q][r] = totals[q * R + r] + sums[q][r]; });
-    });
+    unroll<Q>(
+        [&](auto q) { unroll<R>([&](auto r) { sums[q][r] = totals[q * R + r] + sums[q][r]; }); });
   }
   if (end != panel.dims) {
     unroll<Q>([&](auto q) { unroll<R>([&](auto r) { totals[q * R + r] = sums[q][r]; }); });
@@ -113,8 +111,7 @@ SPRINGG_INLINE void tile_rows(const TileArguments& panel, TileMemory<Isa>& memor
   }
   std::size_t q = 0;
   for (; q + Isa::kTileQueries <= panel.query_count; q += Isa::kTileQueries) {
-    tile_pairs<Isa, M, Row, Isa::kTileQueries, R>(panel, memory, blocks, q, first_row, begin,
-                                                  end);
+    tile_pairs<Isa, M, Row, Isa::kTileQueries, R>(panel, memory, blocks, q, first_row, begin, end);
   }
   for (; q < panel.query_count; ++q) {
     tile_pairs<Isa, M, Row, 1, R>(panel, memory, blocks, q, first_row, begin, end);
@@ -144,16 +141,15 @@ SPRINGG_KERNEL void tile(const void* queries, std::size_t query_stride, std::siz
   TileMemory<Isa> memory;
   for (std::size_t r = 0; r < count; r += panel_rows) {
     for (std::size_t q = 0; q < query_count; q += kPanelQueries<Isa>) {
-      const TileArguments panel{
-          static_cast<const std::byte*>(queries) + q * query_bytes,
-          query_bytes,
-          smaller(query_count - q, kPanelQueries<Isa>),
-          base + r * stride,
-          stride,
-          smaller(count - r, panel_rows),
-          dims,
-          out + q * out_stride + r,
-          out_stride};
+      const TileArguments panel{static_cast<const std::byte*>(queries) + q * query_bytes,
+                                query_bytes,
+                                smaller(query_count - q, kPanelQueries<Isa>),
+                                base + r * stride,
+                                stride,
+                                smaller(count - r, panel_rows),
+                                dims,
+                                out + q * out_stride + r,
+                                out_stride};
       tile_panel<Isa, M, Row>(panel, memory);
     }
   }

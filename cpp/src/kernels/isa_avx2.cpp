@@ -32,8 +32,7 @@ struct Avx2 {
         _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
   }
   SPRINGG_INLINE static void store_half(Batch v, std::uint16_t* p) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
   }
   SPRINGG_INLINE static xsimd::batch<double, Arch> load_doubles(const float* p) {
     return _mm256_cvtps_pd(_mm_loadu_ps(p));
@@ -53,8 +52,7 @@ struct Avx2 {
     const __m256 y = fold(v[2], v[3]);
     const __m256 two = _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
     const __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0xEE));
-    const __m128 sums =
-        _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
+    const __m128 sums = _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
     _mm_storeu_ps(out, sums);
     return _mm_movemask_ps(_mm_cmpunord_ps(sums, sums)) != 0;
   }

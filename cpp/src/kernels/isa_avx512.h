@@ -42,8 +42,7 @@ struct Avx512 : Bits {
   }
   SPRINGG_INLINE static float reduce(Batch v) {
     const __m256 eight = halve(v);
-    const __m128 four =
-        _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
@@ -55,8 +54,7 @@ struct Avx512 : Bits {
     const __m256 y = fold(halve(v[2]), halve(v[3]));
     const __m256 two = _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
     const __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0xEE));
-    const __m128 sums =
-        _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
+    const __m128 sums = _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
     _mm_storeu_ps(out, sums);
     return _mm_movemask_ps(_mm_cmpunord_ps(sums, sums)) != 0;
   }

@@ -75,8 +75,7 @@ struct Sse2 {
     for (std::size_t i = 0; i < 4; ++i) p[i] = half_of_bits(bits[i]);
   }
   SPRINGG_INLINE static xsimd::batch<double, Arch> load_doubles(const float* p) {
-    return _mm_cvtps_pd(
-        _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
 
   // Lanes i and i+2, then the last two.
@@ -118,8 +117,7 @@ struct Sse2 {
       i += 8;
     }
     if (i < n) high = load_few_bytes<Sse2>(a + i, n - i) ^ load_few_bytes<Sse2>(b + i, n - i);
-    const __m128i rest =
-        _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+    const __m128i rest = _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
     counts = _mm_add_epi64(counts, count_bits(rest));
     counts = _mm_add_epi64(counts, _mm_unpackhi_epi64(counts, counts));
     return static_cast<std::uint32_t>(_mm_cvtsi128_si32(counts));

@@ -33,8 +33,7 @@ template <class Isa>
   std::size_t i = 0;
   for (; i + 32 <= n; i += 32) {
     for (std::size_t k = 0; k < 4; ++k) {
-      const std::uint64_t word =
-          load_word<Isa>(a + i + 8 * k) ^ load_word<Isa>(b + i + 8 * k);
+      const std::uint64_t word = load_word<Isa>(a + i + 8 * k) ^ load_word<Isa>(b + i + 8 * k);
       counts[k] += static_cast<std::uint64_t>(__builtin_popcountll(word));
     }
   }

@@ -18,8 +18,8 @@ class GuardedMemory {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     usable_ = (bytes + page - 1) / page * page;
     mapped_ = usable_ + page;
-    void* data = ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                        0);
+    void* data =
+        ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(data != MAP_FAILED);
     data_ = static_cast<std::byte*>(data);
     REQUIRE(::mprotect(data_ + usable_, page, PROT_NONE) == 0);

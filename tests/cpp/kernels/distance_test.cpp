@@ -130,8 +130,8 @@ TEST_CASE("overflow is infinity, never NaN") {
           functions_of(*table, type, measure)
               .scan(query.data(), stored.base(), stored.stride(), 5, dims, found.data());
           const float expected = std::numeric_limits<float>::infinity();
-          for (const float value : found) CHECK(value == (measure == Measure::kDot ? -expected
-                                                                                   : expected));
+          for (const float value : found)
+            CHECK(value == (measure == Measure::kDot ? -expected : expected));
         }
       }
     }
@@ -160,8 +160,8 @@ TEST_CASE("a dot product that overflows both ways is that of float64") {
         std::vector<float> gathered(6, 1.0F);
         functions.gather(query.data(), stored.pointers().data(), 6, dims, gathered.data());
         std::vector<float> tiled(6, 1.0F);
-        functions.tile(query.data(), dims, 1, stored.base(), stored.stride(), 6, dims,
-                       tiled.data(), 6);
+        functions.tile(query.data(), dims, 1, stored.base(), stored.stride(), 6, dims, tiled.data(),
+                       6);
         for (std::size_t r = 0; r < 5; ++r) CHECK(scanned[r] == 0.0F);
         if (dims > 2) CHECK(scanned[5] == std::numeric_limits<float>::infinity());
         CHECK(std::memcmp(scanned.data(), gathered.data(), 6 * sizeof(float)) == 0);

@@ -16,7 +16,8 @@ std::vector<std::byte> random_bytes(std::mt19937& generator, std::size_t count) 
 
 float differing_bits(const std::byte* a, const std::byte* b, std::size_t bytes) {
   int bits = 0;
-  for (std::size_t i = 0; i < bytes; ++i) bits += std::popcount(std::to_integer<unsigned>(a[i] ^ b[i]));
+  for (std::size_t i = 0; i < bytes; ++i)
+    bits += std::popcount(std::to_integer<unsigned>(a[i] ^ b[i]));
   return static_cast<float>(bits);
 }
 
@@ -48,10 +49,10 @@ TEST_CASE("hamming counts the differing bits of any length in every shape") {
         table->bits.gather(query, pointers.data(), kRows, bytes, gathered.data());
         for (std::size_t r = 0; r < kRows; ++r) {
           const float expected = differing_bits(query, pointers[r], bytes);
-          wrong += scanned[r] != expected || gathered[r] != expected ||
-                           tiled[q * kRows + r] != expected
-                       ? 1U
-                       : 0U;
+          wrong +=
+              scanned[r] != expected || gathered[r] != expected || tiled[q * kRows + r] != expected
+                  ? 1U
+                  : 0U;
         }
       }
       CHECK(wrong == 0);
