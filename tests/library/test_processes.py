@@ -17,12 +17,14 @@ import pytest
 import springg
 
 PACKAGES = str(pathlib.Path(springg.__file__).parents[1])
+# A job that a shell starts in the background ignores Ctrl-C, and so would its children.
+HEAR_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
 
 def start(code, *arguments):
     path = os.pathsep.join([PACKAGES, os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        [sys.executable, "-c", HEAR_INTERRUPTS + textwrap.dedent(code), *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
