@@ -64,6 +64,13 @@ def test_values_that_are_not_finite(kept, call, value, dtype):
     assert caught.value.details["row"] == 2
 
 
+@pytest.mark.parametrize("call", ["upsert", "update"])
+def test_a_bad_row_that_a_later_one_of_its_id_replaces(index, call):
+    index.add("a", [1, 0, 0, 0])
+    with pytest.raises(springg.InvalidArgument, match="row 0"):
+        write(index, call, ["a", "a"], [[np.nan, 0, 0, 0], [0, 0, 0, 1]])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
 def test_queries_that_are_not_finite(kept, value):
     with pytest.raises(springg.InvalidArgument):

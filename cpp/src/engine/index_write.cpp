@@ -24,6 +24,7 @@ Result<std::size_t> IndexImpl::upsert(const IdColumn& ids, const MatrixView& vec
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, &vectors, metadata));
     keep_last_of_equal_ids(input);
+    SPRINGG_RETURN_IF_ERROR(check_rows_left_out(options_, input));
     return store(input, Mode::kUpsert, progress);
   });
 }
@@ -34,6 +35,7 @@ Result<std::size_t> IndexImpl::update(const IdColumn& ids, const MatrixView* vec
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, vectors, metadata));
     keep_last_of_equal_ids(input);
+    SPRINGG_RETURN_IF_ERROR(check_rows_left_out(options_, input));
     return vectors == nullptr ? patch_metadata(input) : store(input, Mode::kUpdate, nullptr);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "base/checksum.h"
 #include "engine/utf8.h"
+#include "engine/vector_codec.h"
 #include "storage/metadata_json.h"
 
 namespace springg::engine {
@@ -130,6 +131,21 @@ void keep_last_of_equal_ids(RowInput& input) {
   input.picked = true;
   for (const auto& entry : last) input.picks.push_back(entry.second);
   std::sort(input.picks.begin(), input.picks.end());
+}
+
+Status check_rows_left_out(const IndexOptions& index, const RowInput& input) {
+  if (!input.picked || input.vectors.rows == 0) return {};
+  const VectorCodec codec(index);
+  std::vector<std::byte> scratch(codec.stored_bytes());
+  auto kept = input.picks.begin();
+  for (std::size_t row = 0; row < input.ids->size(); ++row) {
+    if (kept != input.picks.end() && *kept == row) {
+      ++kept;
+      continue;
+    }
+    SPRINGG_RETURN_IF_ERROR(codec.encode(input.vectors.row(row), row, scratch.data(), nullptr));
+  }
+  return {};
 }
 
 std::uint64_t estimated_bytes(const IndexOptions& index, const RowInput& input) {

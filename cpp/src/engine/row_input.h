@@ -43,6 +43,9 @@ Status check_width(const IndexOptions& index, const MatrixView& vectors);
 Status refuse_repeats(const RowInput& input);
 // Of equal ids the last one is stored, at its own place.
 void keep_last_of_equal_ids(RowInput& input);
+// The vectors that are not stored must be valid as well: a bad row is an error, not a surprise that
+// depends on what follows it. Those that are stored are checked when they are copied.
+Status check_rows_left_out(const IndexOptions& index, const RowInput& input);
 
 // Bytes that these rows will take, graph included: what the memory limit is asked for.
 std::uint64_t estimated_bytes(const IndexOptions& index, const RowInput& input);
