@@ -4,7 +4,7 @@ function(springg_target name)
   if(SPRINGG_WERROR)
     target_compile_options(${name} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Werror)
     if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-      target_compile_options(${name} PRIVATE -Wno-restrict)  # std::string's operator+: GCC bug 105651
+      target_compile_options(${name} PRIVATE -Wno-restrict)  # mistaken on strings: GCC bug 105651
     endif()
     if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
       target_compile_options(${name} PRIVATE -Wthread-safety)
