@@ -116,8 +116,8 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
     const bool scan = scans(options);
     const bool threads = scan ? worth_threads(view, index, queries.rows) : queries.rows > 1;
     LimitedExecutor executor(pool, threads ? options.threads : 1);
-    const std::size_t ef =
-        std::max(options.ef.value_or(std::max(kEfDefault, 2 * options.k)), options.k);
+    const std::size_t chosen = std::clamp(2 * options.k, kEfDefault, limits::kEfMax);
+    const std::size_t ef = std::max(options.ef.value_or(chosen), options.k);
     const SearchJob job{view, index, options.k, ef, executor, poller};
     const std::vector<ann::Query> prepared = prepare(view, queries);
     distances = scan ? scan_all(job, prepared, listed.has_value() ? &*listed : nullptr, hits)

@@ -64,7 +64,7 @@ void read(const Index& index, const Rows& queries, const std::atomic<bool>& stop
 
 }  // namespace
 
-TEST_CASE("writers, searchers, deletes, optimize and flush at once") {
+TEST_CASE("writers, searchers, deletes, optimize and flush at once", "[concurrency]") {
   const TemporaryDirectory directory;
   const auto database = require_value(Database::open(directory.path(), two_threads()));
   const auto index = make_index(*database, kDimensions);
@@ -102,7 +102,7 @@ TEST_CASE("writers, searchers, deletes, optimize and flush at once") {
   }
 }
 
-TEST_CASE("searches see rows while the background extends their graph") {
+TEST_CASE("searches see rows while the background extends their graph", "[concurrency]") {
   const auto database = open_memory();
   const auto index = make_index(*database, kDimensions);
   const Rows rows = random_rows(3000, kDimensions);
@@ -121,7 +121,7 @@ TEST_CASE("searches see rows while the background extends their graph") {
   CHECK(faults.count == 0);
 }
 
-TEST_CASE("close waits for calls that run, and turns away those that come later") {
+TEST_CASE("close waits for calls that run, and turns away those that come later", "[concurrency]") {
   const auto database = open_memory();
   const auto index = make_index(*database, kDimensions);
   const Rows rows = random_rows(2000, kDimensions);
@@ -147,7 +147,7 @@ TEST_CASE("close waits for calls that run, and turns away those that come later"
   CHECK(faults.count == 0);
 }
 
-TEST_CASE("one id is added once, whoever is first") {
+TEST_CASE("one id is added once, whoever is first", "[concurrency]") {
   const auto database = open_memory();
   const auto index = make_index(*database, kDimensions);
   const Rows rows = random_rows(1, kDimensions);

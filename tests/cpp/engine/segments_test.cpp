@@ -105,8 +105,8 @@ TEST_CASE("a call larger than a memtable becomes a segment before it returns") {
   IndexOptions options;
   options.dimensions = 2;
   options.metric = Metric::kL2;
-  options.m = 4;
-  options.ef_construction = 16;
+  options.m = 2;
+  options.ef_construction = 4;
   const auto index = require_value(database->create_index("bulk", options, false));
   add_range(*index, 0, 100);
   Rows rows = numbered(100, 70'100);
