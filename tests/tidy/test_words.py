@@ -17,8 +17,8 @@ OTHER_SPELLINGS = (
     r"(de|re|un|non)?normaliz\w*|(re|un)?initializ(?!er)\w*|behavior\w*|colors?|colored|coloring"
     r"|(de)?serializ\w*|organiz\w*|recogniz\w*|summariz\w*|analyz\w*|favor\w*|honor\w*"
     r"|cancel(ed|ing)|label(ed|ing)|model(ed|ing)|materializ\w*|minimiz\w*|maximiz\w*"
-    r"|synchroniz\w*|prioritiz\w*|utiliz\w*|realiz\w*|generaliz\w*|parallelized?|vectorized?|canonicaliz\w*|randomiz\w*"
-    r"|neighbour\w*|centre[ds]?|artefact\w*"
+    r"|synchroniz\w*|prioritiz\w*|utiliz\w*|realiz\w*|generaliz\w*"
+    r"|parallelized?|vectorized?|canonicaliz\w*|randomiz\w*|neighbour\w*|centre[ds]?|artefact\w*"
 )
 SPELLING = re.compile(rf"(?<![\w`.-])({OTHER_SPELLINGS})(?![\w`(=])", re.IGNORECASE)
 
