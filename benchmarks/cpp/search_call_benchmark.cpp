@@ -40,8 +40,8 @@ int main() {
   const std::vector<float> rows = random_floats(kRows * kDimensions);
   springg::IdColumn ids;
   for (std::size_t i = 0; i < kRows; ++i) ids.append_integer(i);
-  auto added = index.value()->add(ids, {rows.data(), kRows, kDimensions, kDimensions}, nullptr,
-                                  nullptr);
+  auto added =
+      index.value()->add(ids, {rows.data(), kRows, kDimensions, kDimensions}, nullptr, nullptr);
   if (!added.ok()) return fail(added.status());
   const springg::MatrixView query{rows.data(), 1, kDimensions, kDimensions};
   const auto begin = std::chrono::steady_clock::now();

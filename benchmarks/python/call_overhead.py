@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What `index.search` of a 100-row index costs in Python beyond the same search timed in C++, and
-what `import springg` costs beyond numpy.
+"""What `index.search` and `import springg` cost in Python.
+
+The search is of a 100-row index and its cost is what it takes beyond the same search timed in
+C++; the import's is what it takes beyond numpy.
 
 The C++ side is `search_call_benchmark` (built with SPRINGG_BUILD_BENCHMARKS), named by --cpp.
 """
@@ -15,10 +17,13 @@ import sys
 import timeit
 
 import numpy as np
-import springg
 from measure import report, spread
 
-IMPORT = "import time, numpy; a = time.perf_counter(); import springg; print(time.perf_counter() - a)"
+import springg
+
+IMPORT = (
+    "import time, numpy; a = time.perf_counter(); import springg; print(time.perf_counter() - a)"
+)
 
 
 def main() -> None:
@@ -52,7 +57,9 @@ def main() -> None:
         {
             "python_us": spread(in_python),
             "cpp_us": spread(in_cpp),
-            "difference_us": statistics.median(a - b for a, b in zip(in_python, in_cpp, strict=True)),
+            "difference_us": statistics.median(
+                a - b for a, b in zip(in_python, in_cpp, strict=True)
+            ),
             "import_ms_beyond_numpy": spread([1e3 * s for s in imports]),
         },
         arguments.output,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Recall at equal ef after a random half of the dictionary set is deleted, before and after
-optimize(). Truth is exact search over the rows that are left.
+"""Recall at equal ef after a random half of the dictionary set is deleted.
+
+Measured before and after optimize(). Truth is exact search over the rows that are left.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import argparse
 import pathlib
 
 import numpy as np
-import springg
 from measure import dictionary, report
+
+import springg
 
 
 def main() -> None:

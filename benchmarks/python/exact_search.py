@@ -13,9 +13,10 @@ import argparse
 import pathlib
 
 import numpy as np
-import springg
 from measure import dictionary, interleaved, report, spread, unit
 from threadpoolctl import threadpool_limits
+
+import springg
 
 K = 10
 
@@ -75,6 +76,7 @@ def main() -> None:
             unit_base.sum()
 
     single_taken = interleaved(single, sum_of_all, arguments.pairs)
+    read_gb = 20 * data.base.nbytes / 1e9
     report(
         "exact_search",
         {
@@ -86,8 +88,8 @@ def main() -> None:
             "ratio_of_time": spread([a / b for a, b in taken]),
             "recall": recalls,
             "equal_bits_batch_single_threads": equal_bits,
-            "single_query_gb_per_s": spread([20 * data.base.nbytes / a / 1e9 for a, _ in single_taken]),
-            "numpy_sum_gb_per_s": spread([20 * data.base.nbytes / b / 1e9 for _, b in single_taken]),
+            "single_query_gb_per_s": spread([read_gb / a for a, _ in single_taken]),
+            "numpy_sum_gb_per_s": spread([read_gb / b for _, b in single_taken]),
         },
         arguments.output,
     )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Adding 1,000,000 x 128 float32 to the fully indexed state, against hnswlib, two threads each;
-and the longest stall of a search that runs meanwhile, beside a spinning control thread.
+"""Adding 1,000,000 x 128 float32 to the fully indexed state, against hnswlib.
+
+Both on two threads; with the longest stall of a search that runs meanwhile, beside a spinning
+control thread.
 
 The rows are a mixture of Gaussians (fixed seed). `--chunk` adds in calls of that many rows
 instead of one call.
@@ -15,20 +17,21 @@ import time
 
 import hnswlib
 import numpy as np
-import springg
 from measure import report, seconds
+
+import springg
 
 
 def mixture(rows: int, dimensions: int) -> np.ndarray:
-    """Clustered rows: 1,000 centres, 24 latent directions, a little noise."""
+    """Clustered rows: 1,000 centers, 24 latent directions, a little noise."""
     rng = np.random.default_rng(7)
-    centres = rng.standard_normal((1000, dimensions), dtype=np.float32)
+    centers = rng.standard_normal((1000, dimensions), dtype=np.float32)
     span = rng.standard_normal((24, dimensions), dtype=np.float32)
     x = np.empty((rows, dimensions), np.float32)
     for begin in range(0, rows, 50_000):
         part = x[begin : begin + 50_000]
         latent = rng.standard_normal((len(part), 24), dtype=np.float32)
-        part[:] = centres[rng.integers(0, 1000, len(part))] + 0.4 * (latent @ span)
+        part[:] = centers[rng.integers(0, 1000, len(part))] + 0.4 * (latent @ span)
         part += 0.1 * rng.standard_normal(part.shape, dtype=np.float32)
     return x
 

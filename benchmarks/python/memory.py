@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Memory of the dictionary set: bytes a row by component, against the growth of the process's
-resident memory, and how much of it close() gives back. Runs in a child process so that nothing
-else is counted.
+"""Memory of the dictionary set: bytes a row by component.
+
+Held against the growth of the process's resident memory, with how much of it close() gives back.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import gc
 import pathlib
 
 import numpy as np
-import springg
 from measure import dictionary, report, resident_bytes
+
+import springg
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Opening a saved dictionary set in a new process: seconds to open, to the first answer, and
-whether answers are equal bit for bit to those before closing.
+"""Opening a saved dictionary set in a new process.
+
+Seconds to open and to the first answer, and whether answers are equal bit for bit to those before
+closing.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import sys
 import tempfile
 
 import numpy as np
-import springg
 from measure import dictionary, report, spread
+
+import springg
 
 CHILD = """
 import json, sys, time

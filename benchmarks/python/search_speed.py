@@ -15,8 +15,9 @@ from typing import Any
 
 import hnswlib
 import numpy as np
-import springg
 from measure import Dataset, dictionary, interleaved, report, seconds, spread, unit
+
+import springg
 
 K = 10
 

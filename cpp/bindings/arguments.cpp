@@ -32,9 +32,8 @@ std::uint64_t unsigned_of(py::handle value, const char* name, std::uint64_t max)
   const bool overflow = number == static_cast<unsigned long long>(-1) && PyErr_Occurred();
   if (overflow) PyErr_Clear();
   if (overflow || number > max) {
-    raise(invalid_argument(std::string(name) + " out of range: expected 0.." +
-                           std::to_string(max) + ", got " +
-                           std::string(py::str(py::handle(object)))));
+    raise(invalid_argument(std::string(name) + " out of range: expected 0.." + std::to_string(max) +
+                           ", got " + std::string(py::str(py::handle(object)))));
   }
   return number;
 }

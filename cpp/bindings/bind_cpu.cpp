@@ -15,8 +15,8 @@ void bind_cpu(py::module_& module) {
         py::dict facts;
         facts["isa"] = features.isa;
         facts["available"] = features.available;
-        facts["forced"] = features.forced.empty() ? py::object(py::none())
-                                                  : py::object(py::str(features.forced));
+        facts["forced"] =
+            features.forced.empty() ? py::object(py::none()) : py::object(py::str(features.forced));
         return facts;
       },
       "Instruction sets: in use, available, forced.");

@@ -29,7 +29,7 @@ class Closings {
       ++running_;
     }
     try {
-      std::thread([this, database] () mutable {
+      std::thread([this, database]() mutable {
         static_cast<void>(database->close());
         database.reset();
         end();
@@ -56,10 +56,16 @@ class Closings {
   std::size_t running_ = 0;
 };
 
-// Never destroyed: a detached thread may end after the statics of this module.
+// Those of this process: a forked child has none of its parent's threads. Never destroyed, since a
+// detached thread may end after the statics of this module. Needs the GIL.
 Closings& closings() {
-  static auto* const kClosings = new Closings;
-  return *kClosings;
+  static Closings* of_process = nullptr;
+  static pid_t process = 0;
+  if (of_process == nullptr || process != getpid()) {
+    of_process = new Closings;
+    process = getpid();
+  }
+  return *of_process;
 }
 
 struct DatabaseHandle {
@@ -84,8 +90,8 @@ struct DatabaseHandle {
 DatabaseHandle open_database(const py::bytes& path, const py::object& threads,
                              const py::object& memory_limit) {
   DatabaseOptions options;
-  options.threads = static_cast<unsigned>(
-      unsigned_of(threads, "threads", std::numeric_limits<unsigned>::max()));
+  options.threads =
+      static_cast<unsigned>(unsigned_of(threads, "threads", std::numeric_limits<unsigned>::max()));
   if (!memory_limit.is_none()) {
     options.memory_limit_bytes =
         unsigned_of(memory_limit, "memory_limit", std::numeric_limits<std::int64_t>::max());
@@ -117,22 +123,23 @@ IndexHandle create_index(DatabaseHandle& self, const std::string& name,
 
 py::object python_path(const DatabaseHandle& self) {
   const std::string path = self.database->path();
-  return py::reinterpret_steal<py::object>(PyUnicode_DecodeFSDefaultAndSize(
-      path.data(), static_cast<Py_ssize_t>(path.size())));
+  return py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
 }
 
 }  // namespace
 
 void bind_database(py::module_& module) {
-  py::class_<DatabaseHandle>(module, "Database", "A directory of indexes, or memory alone.")
+  py::class_<DatabaseHandle>(module, "Database", plain_class(),
+                             "A directory of indexes, or memory alone.")
       .def_static("open", &open_database, py::arg("path"), py::arg("threads"),
                   py::arg("memory_limit"))
       .def_property_readonly("path", &python_path)
       .def_property_readonly("closed",
                              [](const DatabaseHandle& self) { return self.database->closed(); })
-      .def("create_index", &create_index, py::arg("name"), py::arg("dimensions"),
-           py::arg("metric"), py::arg("dtype"), py::arg("quantization"), py::arg("m"),
-           py::arg("ef_construction"), py::arg("seed"), py::arg("exist_ok"))
+      .def("create_index", &create_index, py::arg("name"), py::arg("dimensions"), py::arg("metric"),
+           py::arg("dtype"), py::arg("quantization"), py::arg("m"), py::arg("ef_construction"),
+           py::arg("seed"), py::arg("exist_ok"))
       .def(
           "index",
           [](const DatabaseHandle& self, const std::string& name) {
@@ -171,8 +178,9 @@ void bind_database(py::module_& module) {
   module.def(
       "wait_for_closings",
       [] {
+        Closings& running = closings();
         const py::gil_scoped_release release;
-        closings().wait();
+        running.wait();
       },
       "Waits until the databases that were dropped without close() are closed.");
 }

@@ -42,11 +42,10 @@ void bind_files(py::module_& module) {
       [](const py::buffer& file) {
         const Bytes bytes(file);
         const NpyLayout layout = without_gil([&] { return parse_npy(bytes.span()); });
-        return py::make_tuple(layout.descr, layout.fortran_order,
-                              py::tuple(py::cast(layout.shape)), layout.data_offset,
-                              layout.data_bytes);
+        return py::make_tuple(layout.descr, layout.fortran_order, py::tuple(py::cast(layout.shape)),
+                              layout.data_offset, layout.data_bytes);
       },
-      py::arg("file"), 
+      py::arg("file"),
       "(descr, fortran_order, shape, data_offset, data_bytes) of a .npy file from its bytes.");
   module.def(
       "parse_vecs",

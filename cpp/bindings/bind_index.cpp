@@ -42,9 +42,8 @@ std::size_t write_rows(IndexHandle& self, const Ids& ids, const py::array& vecto
   CallProgress call(progress);
   const std::size_t total = ids.column.size();
   if (!progress.is_none() && !call.tell(0, total)) call.rethrow();
-  const std::size_t rows = with_progress(call, [&](Progress* p) {
-    return ((*self.index).*write)(ids.column, view, documents, p);
-  });
+  const std::size_t rows = with_progress(
+      call, [&](Progress* p) { return ((*self.index).*write)(ids.column, view, documents, p); });
   if (!progress.is_none() && !call.tell(total, total)) call.rethrow();
   return rows;
 }
@@ -114,7 +113,7 @@ py::array python_vectors(const ViewHandle& self, const py::object& dtype, std::s
 }
 
 void bind_view(py::module_& module) {
-  py::class_<ViewHandle>(module, "IndexView", "A pinned state of an index.")
+  py::class_<ViewHandle>(module, "IndexView", plain_class(), "A pinned state of an index.")
       .def("__len__", [](const ViewHandle& self) { return self.view->rows(); })
       .def(
           "ids",
@@ -150,8 +149,7 @@ void bind_settings(py::class_<IndexHandle>& index) {
       .def_property_readonly(
           "quantization",
           [](const IndexHandle& self) { return to_string(self.index->options().quantization); })
-      .def_property_readonly("m",
-                             [](const IndexHandle& self) { return self.index->options().m; })
+      .def_property_readonly("m", [](const IndexHandle& self) { return self.index->options().m; })
       .def_property_readonly("ef_construction", [](const IndexHandle& self) {
         return self.index->options().ef_construction;
       });
@@ -161,7 +159,7 @@ void bind_settings(py::class_<IndexHandle>& index) {
 
 void bind_index(py::module_& module) {
   bind_view(module);
-  py::class_<IndexHandle> index(module, "Index", "A named set of vectors.");
+  py::class_<IndexHandle> index(module, "Index", plain_class(), "A named set of vectors.");
   bind_settings(index);
   index
       .def("__len__",
@@ -171,7 +169,7 @@ void bind_index(py::module_& module) {
           [](const IndexHandle& self, const Ids& id) {
             return without_gil([&] { return self.index->contains(id.column[0]); });
           },
-          py::arg("id"))
+          py::arg("key"))
       .def("add", &write_rows<&Index::add>, py::arg("ids"), py::arg("vectors"),
            py::arg("documents").none(true), py::arg("progress"))
       .def("upsert", &write_rows<&Index::upsert>, py::arg("ids"), py::arg("vectors"),

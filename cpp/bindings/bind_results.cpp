@@ -52,10 +52,10 @@ QueryHits select(const QueryHits& hits, std::ptrdiff_t start, std::ptrdiff_t ste
     throw py::index_error("hit out of range");
   }
   QueryHits selected = hits;
-  selected.first = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(hits.first) +
-                                            start * hits.step);
-  selected.first_id = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(hits.first_id) +
-                                               start * hits.step);
+  selected.first =
+      static_cast<std::size_t>(static_cast<std::ptrdiff_t>(hits.first) + start * hits.step);
+  selected.first_id =
+      static_cast<std::size_t>(static_cast<std::ptrdiff_t>(hits.first_id) + start * hits.step);
   selected.count = count;
   selected.step = hits.step * step;
   return selected;
@@ -116,14 +116,13 @@ BatchResult hits_of_batch(SearchResult&& result) {
 }
 
 void bind_results(py::module_& module) {
-  py::class_<QueryHits>(module, "QueryHits", "Hits of one query.")
+  py::class_<QueryHits>(module, "QueryHits", plain_class(), "Hits of one query.")
       .def("__len__", [](const QueryHits& hits) { return hits.count; })
       .def("ids",
            [](const QueryHits& hits) {
              return python_ids(hits.result->ids, hits.first_id, hits.count, hits.step);
            })
-      .def("scores",
-           [](const QueryHits& hits) { return column_of(hits, hits.result->scores); })
+      .def("scores", [](const QueryHits& hits) { return column_of(hits, hits.result->scores); })
       .def("distances",
            [](const QueryHits& hits) { return column_of(hits, hits.result->distances); })
       .def("documents",
@@ -133,10 +132,9 @@ void bind_results(py::module_& module) {
            })
       .def("vectors", &vectors_of)
       .def("select", &select, py::arg("start"), py::arg("step"), py::arg("count"))
-      .def_property_readonly("distances_computed", [](const QueryHits& hits) {
-        return hits.result->distances_computed;
-      });
-  py::class_<BatchResult>(module, "BatchResult", "Hits of many queries.")
+      .def_property_readonly("distances_computed",
+                             [](const QueryHits& hits) { return hits.result->distances_computed; });
+  py::class_<BatchResult>(module, "BatchResult", plain_class(), "Hits of many queries.")
       .def("__len__", [](const BatchResult& batch) { return batch.ends.size(); })
       .def("ids", &ids_of_queries)
       .def("scores",

@@ -46,15 +46,16 @@ class Writer {
   [[noreturn]] void fail(const std::string& problem) const {
     std::string where = "metadata of row " + std::to_string(row_);
     if (field_) {
-      where += ", field " + std::string(py::str(
-                                py::module_::import("builtins").attr("ascii")(field_)));
+      where +=
+          ", field " + std::string(py::str(py::module_::import("builtins").attr("ascii")(field_)));
     }
     raise(invalid_argument(where + ": " + problem).with("row", static_cast<std::int64_t>(row_)));
   }
 
   py::dict mapping_of(py::handle source) const {
     if (PyDict_Check(source.ptr())) return py::reinterpret_borrow<py::dict>(source);
-    if (py::isinstance(source, mapping_type())) return py::dict(py::reinterpret_borrow<py::object>(source));
+    if (py::isinstance(source, mapping_type()))
+      return py::dict(py::reinterpret_borrow<py::object>(source));
     fail(std::string("expected a dict or None, got ") + Py_TYPE(source.ptr())->tp_name);
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Status becomes a Python exception here and nowhere else. Every function needs the GIL.
+// What every bind_* needs: Status becomes a Python exception here and nowhere else. Every function
+// needs the GIL.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -18,6 +19,11 @@ namespace py = pybind11;
 
 // UTF-8 as str; bytes that are not UTF-8 (file names in messages) are shown as \xNN.
 py::str text_of(std::string_view utf8);
+
+// Classes of type `type`, and not of pybind11's own, which a stub cannot name.
+inline py::metaclass plain_class() {
+  return py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
+}
 
 inline void check(const Status& status) {
   if (!status.ok()) raise(status);

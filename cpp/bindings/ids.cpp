@@ -16,8 +16,8 @@ namespace springg::bindings {
 namespace {
 
 struct UuidModule {
-  py::object type;         // uuid.UUID
-  py::object safe_unknown; // uuid.SafeUUID.unknown
+  py::object type;          // uuid.UUID
+  py::object safe_unknown;  // uuid.SafeUUID.unknown
   py::str int_name{"int"};
   py::str is_safe_name{"is_safe"};
 };
@@ -39,8 +39,7 @@ std::string name_of(std::size_t row, bool single) {
 
 [[noreturn]] void out_of_range(std::size_t row, bool single, const std::string& got) {
   raise(invalid_argument(name_of(row, single) + " is out of range: expected 0.." +
-                         std::to_string(std::numeric_limits<std::uint64_t>::max()) + ", got " +
-                         got)
+                         std::to_string(std::numeric_limits<std::uint64_t>::max()) + ", got " + got)
             .with("row", static_cast<std::int64_t>(row)));
 }
 
@@ -59,10 +58,9 @@ void append_text(IdColumn& column, PyObject* text, std::size_t row, bool single)
   if (utf8 == nullptr) {
     if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) throw py::error_already_set();
     PyErr_Clear();
-    raise(invalid_argument(name_of(row, single) +
-                           " is not valid unicode: expected no lone surrogates, got " +
-                           std::string(py::str(py::module_::import("builtins").attr("ascii")(
-                               py::handle(text)))))
+    raise(invalid_argument(
+              name_of(row, single) + " is not valid unicode: expected no lone surrogates, got " +
+              std::string(py::str(py::module_::import("builtins").attr("ascii")(py::handle(text)))))
               .with("row", static_cast<std::int64_t>(row)));
   }
   column.append_string({utf8, static_cast<std::size_t>(bytes)});
@@ -186,8 +184,7 @@ py::object python_id(const IdView& id) {
   switch (id.kind) {
     case IdKind::kInteger:
       return py::reinterpret_steal<py::object>(PyLong_FromUnsignedLongLong(id.integer()));
-    case IdKind::kString:
-      return text_of(id.bytes);
+    case IdKind::kString: return text_of(id.bytes);
     case IdKind::kUuid: {
       // uuid.UUID(bytes=...) takes a microsecond; its two fields are set as its __init__ does.
       const UuidModule& module = uuid_module();

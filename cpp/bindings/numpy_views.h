@@ -41,7 +41,8 @@ inline std::optional<MatrixView> matrix_in_place(const py::array& array) {
   if (reinterpret_cast<std::uintptr_t>(array.data()) % alignof(float) != 0) return std::nullopt;
   const py::ssize_t width = array.shape(dimensions_of_array - 1);
   const bool empty = array.size() == 0;  // numpy gives strides of zero
-  if (!empty && width > 1 && array.strides(dimensions_of_array - 1) != kFloatBytes) return std::nullopt;
+  if (!empty && width > 1 && array.strides(dimensions_of_array - 1) != kFloatBytes)
+    return std::nullopt;
   MatrixView view;
   view.data = static_cast<const float*>(array.data());
   view.dimensions = static_cast<std::size_t>(width);

@@ -101,7 +101,7 @@ PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_s
 PyMethodDef kSearchMethods[] = {
     {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
      METH_FASTCALL,
-     "search(index, queries, k, ef, exact, min_score, filter, include, threads, /)\n--\n\n"
+     "search(index, queries, k, ef, exact, min_score, allowed, include, threads, /)\n--\n\n"
      "QueryHits of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
     {nullptr, nullptr, 0, nullptr}};
 

@@ -309,14 +309,6 @@ def _close_all() -> None:
             database.close()
         except SpringgError as error:
             first_error = first_error or error
-    if not _forked():
-        _core.wait_for_closings()
+    _core.wait_for_closings()
     if first_error is not None:
         raise first_error
-
-
-_imported_in = os.getpid()
-
-
-def _forked() -> bool:
-    return os.getpid() != _imported_in

@@ -22,14 +22,14 @@ namespace springg {
 // after another in query order; distances and scores are n x k with NaN after the last hit.
 struct SearchResult {
   std::size_t queries = 0;
-  std::size_t k = 0;                    // columns of distances and scores
-  std::vector<std::uint32_t> counts;    // queries
-  std::vector<float> distances;         // queries x k, lower is better
-  std::vector<float> scores;            // queries x k, higher is better
-  IdColumn ids;                         // sum(counts)
+  std::size_t k = 0;                       // columns of distances and scores
+  std::vector<std::uint32_t> counts;       // queries
+  std::vector<float> distances;            // queries x k, lower is better
+  std::vector<float> scores;               // queries x k, higher is better
+  IdColumn ids;                            // sum(counts)
   std::optional<MetadataColumn> metadata;  // sum(counts), when included
-  std::vector<float> vectors;           // sum(counts) x dimensions, when included
-  std::uint64_t distances_computed = 0; // over all queries, scans included
+  std::vector<float> vectors;              // sum(counts) x dimensions, when included
+  std::uint64_t distances_computed = 0;    // over all queries, scans included
 };
 
 // Records in the order asked for. `found[i]` says whether id i exists; columns have one entry for
@@ -68,18 +68,18 @@ class IndexView {
 };
 
 struct IndexStats {
-  std::uint64_t rows = 0;           // live
-  std::uint64_t deleted_rows = 0;   // still held until compaction
+  std::uint64_t rows = 0;          // live
+  std::uint64_t deleted_rows = 0;  // still held until compaction
   std::uint64_t segments = 0;
-  std::uint64_t memtable_rows = 0;  // live and deleted rows not yet in a segment
-  std::uint64_t unindexed_rows = 0; // rows that no graph covers yet (scanned exactly)
+  std::uint64_t memtable_rows = 0;   // live and deleted rows not yet in a segment
+  std::uint64_t unindexed_rows = 0;  // rows that no graph covers yet (scanned exactly)
   std::uint64_t last_sequence = 0;
   // Bytes held for this index, in memory or mapped.
   std::uint64_t vector_bytes = 0;
   std::uint64_t graph_bytes = 0;
   std::uint64_t id_bytes = 0;
   std::uint64_t metadata_bytes = 0;
-  std::uint64_t other_bytes = 0;    // norms, sequences, tombstones, tables
+  std::uint64_t other_bytes = 0;  // norms, sequences, tombstones, tables
   // First error of background work since the last call that reported it; empty when none.
   std::string background_error;
 };

@@ -15,19 +15,19 @@ namespace springg {
 namespace limits {
 inline constexpr std::size_t kDimensionsMax = 65'536;
 inline constexpr std::size_t kIdBytesMax = 512;
-inline constexpr std::size_t kMetadataBytesMax = 64 * 1024;   // of JSON text a row
-inline constexpr std::size_t kMetadataDepthMax = 64;          // nested objects and arrays
-inline constexpr std::size_t kIndexNameBytesMax = 255;        // a file name's length
-inline constexpr std::size_t kMax = 10'000;                   // k of a search
+inline constexpr std::size_t kMetadataBytesMax = 64 * 1024;  // of JSON text a row
+inline constexpr std::size_t kMetadataDepthMax = 64;         // nested objects and arrays
+inline constexpr std::size_t kIndexNameBytesMax = 255;       // a file name's length
+inline constexpr std::size_t kMax = 10'000;                  // k of a search
 inline constexpr std::size_t kEfMax = 4'096;
-inline constexpr std::size_t kGraphSearchKMax = 4'096;        // above: exact scan (ef cannot follow)
+inline constexpr std::size_t kGraphSearchKMax = 4'096;  // above: exact scan (ef ends here)
 inline constexpr std::size_t kMMin = 2;
 inline constexpr std::size_t kMMax = 64;
 inline constexpr std::size_t kEfConstructionMin = 4;
 inline constexpr std::size_t kEfConstructionMax = 4'096;
-inline constexpr std::size_t kMemtableRowsMax = 65'536;       // then it is sealed
-inline constexpr std::size_t kUnindexedTailRowsMax = 8'192;   // scanned exactly by each search
-inline constexpr std::size_t kSegmentRowsMax = 0x7fff'ffff;   // rows are 31-bit in one part
+inline constexpr std::size_t kMemtableRowsMax = 65'536;      // then it is sealed
+inline constexpr std::size_t kUnindexedTailRowsMax = 8'192;  // scanned exactly by each search
+inline constexpr std::size_t kSegmentRowsMax = 0x7fff'ffff;  // rows are 31-bit in one part
 inline constexpr std::size_t kIndexesMax = 10'000;
 }  // namespace limits
 
@@ -48,7 +48,7 @@ struct IndexOptions {
   Quantization quantization = Quantization::kAuto;
   // M in the paper (Malkov & Yashunin 2018): links a row on the upper layers; 2M on layer 0.
   std::size_t m = 16;
-  // Width of the search that finds a new row's neighbours.
+  // Width of the search that finds a new row's neighbors.
   std::size_t ef_construction = 200;
   // Levels of rows come from hash(seed, row): equal seed and rows give an equal bulk-built graph.
   std::uint64_t seed = 0;
@@ -73,13 +73,13 @@ struct RowFilter {
 };
 
 struct SearchOptions {
-  std::size_t k = 10;                // 1..kMax
-  std::optional<std::size_t> ef;     // 1..kEfMax; none: max(64, 2k); below k counts as k
-  bool exact = false;                // scan every row
-  std::optional<double> min_score;   // rows below are left out
+  std::size_t k = 10;               // 1..kMax
+  std::optional<std::size_t> ef;    // 1..kEfMax; none: max(64, 2k); below k counts as k
+  bool exact = false;               // scan every row
+  std::optional<double> min_score;  // rows below are left out
   RowFilter filter;
   Include include;
-  unsigned threads = 0;              // 0: the database's
+  unsigned threads = 0;  // 0: the database's
 };
 
 }  // namespace springg

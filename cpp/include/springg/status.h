@@ -17,20 +17,20 @@ namespace springg {
 // Numbers are stable: they are written to logs and go over the wire. Append only.
 enum class ErrorCode : std::uint8_t {
   kOk = 0,
-  kInvalidArgument = 1,    // the caller's value is outside what is documented
-  kDimensionMismatch = 2,  // a vector's width is not the index's
-  kNotFound = 3,           // no index or id of that name
-  kAlreadyExists = 4,      // an index or id of that name is there already
-  kFailedPrecondition = 5, // right call, wrong state: closed, locked by another process, forked
-  kResourceExhausted = 6,  // memory limit, disk full, too many rows
+  kInvalidArgument = 1,     // the caller's value is outside what is documented
+  kDimensionMismatch = 2,   // a vector's width is not the index's
+  kNotFound = 3,            // no index or id of that name
+  kAlreadyExists = 4,       // an index or id of that name is there already
+  kFailedPrecondition = 5,  // right call, wrong state: closed, locked by another process, forked
+  kResourceExhausted = 6,   // memory limit, disk full, too many rows
   kUnauthenticated = 7,
   kPermissionDenied = 8,
-  kUnavailable = 9,        // try again later
+  kUnavailable = 9,  // try again later
   kDeadlineExceeded = 10,
-  kCorruption = 11,        // bytes on disk are not what was written; names file and offset
-  kIoError = 12,           // the operating system refused a file operation
-  kUnsupported = 13,       // written by a newer release, or not built for this machine
-  kInternal = 14,          // a bug in springg
+  kCorruption = 11,   // bytes on disk are not what was written; names file and offset
+  kIoError = 12,      // the operating system refused a file operation
+  kUnsupported = 13,  // written by a newer release, or not built for this machine
+  kInternal = 14,     // a bug in springg
 };
 
 // "invalid_argument", ...: the spelling used in Python's `code`, in JSON and in logs.
@@ -129,17 +129,17 @@ class [[nodiscard]] Result {
 }  // namespace springg
 
 // Returns from the enclosing function when `expression` (a Status) is an error.
-#define SPRINGG_RETURN_IF_ERROR(expression)                              \
-  do {                                                                   \
+#define SPRINGG_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                           \
     if (::springg::Status springg_status_ = (expression); !springg_status_.ok()) \
-      return springg_status_;                                            \
+      return springg_status_;                                                    \
   } while (false)
 
 #define SPRINGG_CONCAT_INNER(a, b) a##b
 #define SPRINGG_CONCAT(a, b) SPRINGG_CONCAT_INNER(a, b)
 // SPRINGG_ASSIGN_OR_RETURN(auto x, f()): x becomes the value of f(), or its Status is returned.
-#define SPRINGG_ASSIGN_OR_RETURN(target, expression)                       \
-  auto SPRINGG_CONCAT(springg_result_, __LINE__) = (expression);           \
-  if (!SPRINGG_CONCAT(springg_result_, __LINE__).ok())                     \
-    return SPRINGG_CONCAT(springg_result_, __LINE__).take_status();        \
+#define SPRINGG_ASSIGN_OR_RETURN(target, expression)                \
+  auto SPRINGG_CONCAT(springg_result_, __LINE__) = (expression);    \
+  if (!SPRINGG_CONCAT(springg_result_, __LINE__).ok())              \
+    return SPRINGG_CONCAT(springg_result_, __LINE__).take_status(); \
   target = std::move(SPRINGG_CONCAT(springg_result_, __LINE__)).value()

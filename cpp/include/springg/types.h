@@ -17,7 +17,13 @@ namespace springg {
 
 // Written to disk: never change a number.
 enum class Metric : std::uint8_t { kCosine = 1, kDot = 2, kL2 = 3, kManhattan = 4, kHamming = 5 };
-enum class ScalarType : std::uint8_t { kFloat32 = 1, kFloat16 = 2, kInt8 = 3, kUint8 = 4, kBinary = 5 };
+enum class ScalarType : std::uint8_t {
+  kFloat32 = 1,
+  kFloat16 = 2,
+  kInt8 = 3,
+  kUint8 = 4,
+  kBinary = 5
+};
 enum class Quantization : std::uint8_t { kNone = 1, kAuto = 2, kInt8 = 3, kInt4 = 4 };
 
 std::string_view to_string(Metric metric) noexcept;

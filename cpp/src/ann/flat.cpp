@@ -8,11 +8,11 @@ namespace springg::ann {
 
 namespace {
 
-constexpr std::size_t kScanBlock = 256;           // ranks on the stack between compares
-constexpr std::size_t kCacheBytes = 256 * 1024;   // of rows that stay in L2 for all queries
+constexpr std::size_t kScanBlock = 256;          // ranks on the stack between compares
+constexpr std::size_t kCacheBytes = 256 * 1024;  // of rows that stay in L2 for all queries
 constexpr std::size_t kTileRowsMin = 16;
 constexpr std::size_t kTileRowsMax = 512;
-constexpr std::size_t kTileQueries = 64;          // prepared queries copied side by side
+constexpr std::size_t kTileQueries = 64;  // prepared queries copied side by side
 constexpr std::size_t kCompareWidth = 16;
 
 bool any_not_above(const float* ranks, std::size_t count, float worst) noexcept {
@@ -93,8 +93,8 @@ void scan_rows_batch(const Space& space, std::span<const Query> queries, std::ui
     const std::size_t rows = std::min<std::size_t>(block_rows, stop - begin);
     for (std::size_t first = 0; first < queries.size(); first += kTileQueries) {
       const std::size_t group = std::min(kTileQueries, queries.size() - first);
-      scan_tile(space, packed.data() + first * dims, group, begin,
-                static_cast<std::uint32_t>(rows), values.data());
+      scan_tile(space, packed.data() + first * dims, group, begin, static_cast<std::uint32_t>(rows),
+                values.data());
       for (std::size_t q = 0; q < group; ++q) {
         offer_block(values.data() + q * rows, rows, begin, excluded, tops[first + q]);
       }

@@ -39,8 +39,8 @@ struct GraphOptions {
 // One approximate search.
 struct GraphQuery {
   std::size_t k = 10;
-  std::size_t ef = 64;        // at least k
-  base::RowBits deleted;      // walked through, never returned, and not counted in ef
+  std::size_t ef = 64;               // at least k
+  base::RowBits deleted;             // walked through, never returned, and not counted in ef
   std::uint32_t row_limit = kNoRow;  // rows at or above are not looked at
 };
 struct GraphAnswer {
@@ -90,10 +90,10 @@ class SealedGraph {
   std::uint32_t rows_ = 0;
   std::uint32_t m_ = 0;
   std::uint32_t upper_count_ = 0;
-  std::uint32_t entry_ = kNoRow;        // number in the upper part, or a row when there is none
-  std::uint32_t layers_ = 0;            // layers above 0
-  const std::uint32_t* links_ = nullptr;        // rows_ x 2m
-  const std::uint32_t* upper_rows_ = nullptr;   // upper_count_: upper number -> row
+  std::uint32_t entry_ = kNoRow;          // number in the upper part, or a row when there is none
+  std::uint32_t layers_ = 0;              // layers above 0
+  const std::uint32_t* links_ = nullptr;  // rows_ x 2m
+  const std::uint32_t* upper_rows_ = nullptr;      // upper_count_: upper number -> row
   std::vector<const std::uint32_t*> layer_links_;  // a layer: (rows with that level) x m
 };
 

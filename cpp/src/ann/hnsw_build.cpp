@@ -7,8 +7,8 @@ namespace springg::ann {
 
 namespace {
 
-constexpr std::uint32_t kBatchPart = 50;               // at most 2 % of the graph
-constexpr std::uint32_t kBatchRowsMax = 1024;            // each is compared with all others
+constexpr std::uint32_t kBatchPart = 50;       // at most 2 % of the graph
+constexpr std::uint32_t kBatchRowsMax = 1024;  // each is compared with all others
 constexpr std::uint32_t kTaskRowsMax = 8;
 constexpr std::uint32_t kTasksPerThread = 8;
 
@@ -109,8 +109,7 @@ void BatchInserter::link_forward(const Layer& layer, std::uint32_t number, std::
   }
   Neighbor kept[SearchScratch::kLinksMax];
   const std::size_t m = data_.options.m;
-  const std::size_t count =
-      select_neighbors(worker.pairs, layer, worker.candidates, m, kept);
+  const std::size_t count = select_neighbors(worker.pairs, layer, worker.candidates, m, kept);
   std::uint32_t* links = layer.links(number);
   for (std::size_t i = 0; i < count; ++i) {
     store_relaxed(links + i, kept[i].row);
@@ -127,13 +126,13 @@ void BatchInserter::rank_peers(std::span<const Query> queries, Worker& worker) {
   for (std::size_t q = 0; q < queries.size(); ++q) {
     std::copy_n(queries[q].prepared(), dims, worker.packed.data() + q * dims);
   }
-  scan_tile(space_, worker.packed.data(), queries.size(), begin_,
-            static_cast<std::uint32_t>(peers), worker.peer_ranks.data());
+  scan_tile(space_, worker.packed.data(), queries.size(), begin_, static_cast<std::uint32_t>(peers),
+            worker.peer_ranks.data());
 }
 
 // The frozen graph does not have the batch's own rows, and rows that come together are often alike.
-void BatchInserter::offer_peers(const std::uint32_t* numbers, const float* ranks,
-                                std::size_t count, std::uint32_t self, SearchPool& pool) {
+void BatchInserter::offer_peers(const std::uint32_t* numbers, const float* ranks, std::size_t count,
+                                std::uint32_t self, SearchPool& pool) {
   for (std::size_t i = 0; i < count; ++i) {
     const Key key = make_key(ranks[i], numbers[i]);
     if (key < pool.bound() && numbers[i] != self) pool.insert(key);
@@ -234,8 +233,8 @@ void BatchInserter::add_links(const Layer& layer, std::uint32_t target, Edge* ed
 }
 
 template <class Layer>
-void BatchInserter::link_back_part(const Layer& layer, const LayerBatch& batch,
-                                   std::uint32_t part, std::uint32_t parts, Worker& worker) {
+void BatchInserter::link_back_part(const Layer& layer, const LayerBatch& batch, std::uint32_t part,
+                                   std::uint32_t parts, Worker& worker) {
   const std::size_t m = data_.options.m;
   std::vector<Edge>& edges = worker.edges;
   edges.clear();

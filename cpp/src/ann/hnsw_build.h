@@ -43,8 +43,8 @@ class BatchInserter {
     PairRanks pairs;
     std::vector<Neighbor> candidates;
     std::vector<Edge> edges;
-    std::vector<float> packed;       // prepared queries side by side
-    std::vector<float> peer_ranks;   // a query: ranks of the batch's rows
+    std::vector<float> packed;      // prepared queries side by side
+    std::vector<float> peer_ranks;  // a query: ranks of the batch's rows
     std::vector<float> upper_ranks;
   };
   // The part of the batch that lies on one layer: numbers [first, first + count) of it.
@@ -57,13 +57,12 @@ class BatchInserter {
   void lay_out(std::uint32_t end);
   void insert_rows(std::uint32_t first, std::uint32_t last, Worker& worker);
   void rank_peers(std::span<const Query> queries, Worker& worker);
-  void insert_row(std::uint32_t index, const Query& query, const float* peer_ranks,
-                  Worker& worker);
+  void insert_row(std::uint32_t index, const Query& query, const float* peer_ranks, Worker& worker);
   static void offer_peers(const std::uint32_t* numbers, const float* ranks, std::size_t count,
                           std::uint32_t self, SearchPool& pool);
   template <class Layer>
-  void link_forward(const Layer& layer, std::uint32_t number, std::size_t place,
-                    LayerBatch& batch, Worker& worker);
+  void link_forward(const Layer& layer, std::uint32_t number, std::size_t place, LayerBatch& batch,
+                    Worker& worker);
   template <class Layer>
   void link_back(const Layer& layer, const LayerBatch& batch);
   template <class Layer>
@@ -84,9 +83,9 @@ class BatchInserter {
   std::uint32_t begin_ = 0;
   std::uint32_t new_numbers_ = 0;
   std::size_t new_blocks_ = 0;
-  std::vector<std::uint32_t> levels_;        // of the batch's rows
-  std::vector<std::uint32_t> upper_number_;  // of the batch's rows, when they have a level
-  std::vector<LayerBatch> layers_;           // [0] is layer 0
+  std::vector<std::uint32_t> levels_;               // of the batch's rows
+  std::vector<std::uint32_t> upper_number_;         // of the batch's rows, when they have a level
+  std::vector<LayerBatch> layers_;                  // [0] is layer 0
   std::vector<std::vector<std::uint32_t>> places_;  // a row: its place in each of its layers
 };
 

@@ -29,8 +29,8 @@ class GrowingGraphImpl final : public GrowingGraph {
     return data_.covered.load(std::memory_order_acquire);
   }
 
-  Status extend(const Space& space, std::uint32_t end, base::Executor& executor,
-                Progress* progress, bool final_repair) override try {
+  Status extend(const Space& space, std::uint32_t end, base::Executor& executor, Progress* progress,
+                bool final_repair) override try {
     if (end > data_.rows_max) {
       return resource_exhausted("the graph has room for " + std::to_string(data_.rows_max) +
                                 " rows, got " + std::to_string(end));

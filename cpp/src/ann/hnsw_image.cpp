@@ -98,8 +98,8 @@ Status damaged(const std::string& what, std::size_t offset) {
       .with("offset", static_cast<std::int64_t>(offset));
 }
 
-Status check_number(const char* what, std::uint32_t found, std::uint32_t least,
-                    std::uint32_t most, std::size_t offset) {
+Status check_number(const char* what, std::uint32_t found, std::uint32_t least, std::uint32_t most,
+                    std::size_t offset) {
   if (found >= least && found <= most) return {};
   return damaged(std::string(what) + " is not " + std::to_string(least) + " to " +
                      std::to_string(most) + ", got " + std::to_string(found),
@@ -122,9 +122,8 @@ Status check_header(const Header& h, std::uint32_t rows, std::size_t bytes) {
     const std::size_t offset = 28 + 4 * std::size_t{l};
     const bool there = l <= h.layers;
     const std::uint32_t least = !there ? 0 : l == 1 ? h.upper_count : 1;
-    SPRINGG_RETURN_IF_ERROR(
-        check_number("layer's row count", found, std::max(least, there ? 1U : 0U),
-                     there ? below : 0, offset));
+    SPRINGG_RETURN_IF_ERROR(check_number(
+        "layer's row count", found, std::max(least, there ? 1U : 0U), there ? below : 0, offset));
     below = found;
   }
   const std::uint32_t entries = h.layers == 0 ? 1 : h.counts[h.layers - 1];
@@ -133,9 +132,9 @@ Status check_header(const Header& h, std::uint32_t rows, std::size_t bytes) {
     SPRINGG_RETURN_IF_ERROR(check_number("upper row count", h.upper_count, 0, 0, 16));
   }
   if (bytes != total_bytes(h)) {
-    return damaged("size is not " + std::to_string(total_bytes(h)) + " bytes, got " +
-                       std::to_string(bytes),
-                   bytes);
+    return damaged(
+        "size is not " + std::to_string(total_bytes(h)) + " bytes, got " + std::to_string(bytes),
+        bytes);
   }
   return {};
 }
@@ -179,9 +178,9 @@ void write_image(const GrowingData& data, std::span<std::byte> image) {
 
 Result<SealedGraph> SealedGraph::open(std::span<const std::byte> image, std::uint32_t rows) {
   if (image.size() < kHeaderBytes) {
-    return damaged("header is " + std::to_string(kHeaderBytes) + " bytes, got " +
-                       std::to_string(image.size()),
-                   image.size());
+    return damaged(
+        "header is " + std::to_string(kHeaderBytes) + " bytes, got " + std::to_string(image.size()),
+        image.size());
   }
   Header header;
   std::memcpy(&header, image.data(), sizeof header);

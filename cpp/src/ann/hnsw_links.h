@@ -76,7 +76,7 @@ struct GrowingUpper {
   const LinkTable* nodes;   // upper number -> row, first block
   const LinkTable* blocks;  // one block of m links for each layer that a number is on
   std::uint32_t layer;
-  std::uint32_t numbers;    // those at or above are not written yet
+  std::uint32_t numbers;  // those at or above are not written yet
   std::uint32_t limit;
 
   std::uint32_t width() const noexcept { return blocks->width(); }

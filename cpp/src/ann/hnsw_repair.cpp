@@ -85,8 +85,8 @@ std::uint32_t choose_parent(const Layer& layer, const Reach<Layer>& reach, const
 }
 
 template <class Layer>
-Status repair_layer(const Layer& layer, std::size_t numbers, std::uint32_t entry,
-                    std::size_t ef, const Space& space, Pace& pace) {
+Status repair_layer(const Layer& layer, std::size_t numbers, std::uint32_t entry, std::size_t ef,
+                    const Space& space, Pace& pace) {
   Reach<Layer> reach(layer, numbers, pace);
   reach.spread(entry);
   PairRanks pairs(space);

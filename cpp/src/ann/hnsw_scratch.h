@@ -25,9 +25,7 @@ inline Key make_key(float rank, std::uint32_t number) noexcept {
   const std::uint32_t ordered = bits ^ (sign | 0x8000'0000U);
   return (static_cast<Key>(ordered) << 32) | (static_cast<Key>(number) << 1);
 }
-inline std::uint32_t number_of(Key key) noexcept {
-  return static_cast<std::uint32_t>(key) >> 1;
-}
+inline std::uint32_t number_of(Key key) noexcept { return static_cast<std::uint32_t>(key) >> 1; }
 inline float rank_of(Key key) noexcept {
   const auto ordered = static_cast<std::uint32_t>(key >> 32);
   const std::uint32_t sign = (ordered >> 31) - 1U;

@@ -102,8 +102,7 @@ Found descend(const Layer& layer, Found best, SearchTask& task) noexcept {
 // Fills the pool with the `ef` nearest that the walk from `start` meets. `numbers` bounds the
 // layer's numbers.
 template <class Layer>
-void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
-          SearchTask& task) {
+void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers, SearchTask& task) {
   SearchScratch& scratch = task.scratch;
   SearchPool& pool = scratch.pool;
   VisitedTags& visited = scratch.visited;

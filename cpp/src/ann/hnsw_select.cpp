@@ -64,8 +64,8 @@ void PairRanks::rank(const std::uint32_t* rows, std::size_t count, float* ranks)
   }
 }
 
-bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows,
-                std::size_t count, float rank) {
+bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows, std::size_t count,
+                float rank) {
   pairs.set_pivot(row);
   float ranks[kBlock];
   for (std::size_t done = 0, block = 0; done < count; done += block) {

@@ -34,8 +34,8 @@ class PairRanks {
 };
 
 // True when one of `rows` is nearer to `row` than `rank`.
-bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows,
-                std::size_t count, float rank);
+bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows, std::size_t count,
+                float rank);
 
 // Walks candidates (numbers of `layer`, nearest first) and keeps each that is nearer to the origin
 // than to all that were kept before, until `limit` are kept. `kept` gets them; returns how many.

@@ -15,12 +15,9 @@ constexpr std::size_t kGatherBlock = 64;
 
 kernels::Measure measure_of(Metric metric) noexcept {
   switch (metric) {
-    case Metric::kL2:
-      return kernels::Measure::kSquaredL2;
-    case Metric::kManhattan:
-      return kernels::Measure::kManhattan;
-    default:
-      return kernels::Measure::kDot;
+    case Metric::kL2: return kernels::Measure::kSquaredL2;
+    case Metric::kManhattan: return kernels::Measure::kManhattan;
+    default: return kernels::Measure::kDot;
   }
 }
 
@@ -74,8 +71,8 @@ void scan_tile(const Space& space, const float* packed, std::size_t queries, std
   const auto& functions = functions_for(space);
   const std::size_t dims = space.dimensions;
   for (std::uint32_t done = 0; done < count;) {
-    const std::size_t run = std::min<std::size_t>(count - done,
-                                                  run_length(space.vectors, begin + done));
+    const std::size_t run =
+        std::min<std::size_t>(count - done, run_length(space.vectors, begin + done));
     functions.tile(packed, dims, queries, space.vectors.row(begin + done), space.vectors.stride,
                    run, dims, ranks + done, count);
     for (std::size_t q = 0; q < queries; ++q) {
@@ -107,8 +104,7 @@ void Query::gather(const Space& space, const std::uint32_t* rows, std::size_t co
 }
 
 void Query::gather_at(const Space& space, const std::byte* const* vectors,
-                      const std::uint32_t* rows, std::size_t count,
-                      float* ranks) const noexcept {
+                      const std::uint32_t* rows, std::size_t count, float* ranks) const noexcept {
   functions_->gather(prepared_.data(), vectors, count, space.dimensions, ranks);
   switch (space.metric) {
     case Metric::kCosine:
@@ -119,8 +115,7 @@ void Query::gather_at(const Space& space, const std::byte* const* vectors,
     case Metric::kDot:
       for (std::size_t i = 0; i < count; ++i) ranks[i] = finish_rank(Metric::kDot, ranks[i], 0);
       break;
-    default:
-      break;
+    default: break;
   }
 }
 

@@ -77,10 +77,8 @@ inline float finish_rank(Metric metric, float value, float inverse_norm) noexcep
       const float low = distance > 0.0F ? distance : 0.0F;
       return low < 2.0F ? low : 2.0F;
     }
-    case Metric::kDot:
-      return 0.0F - value;
-    default:
-      return value;
+    case Metric::kDot: return 0.0F - value;
+    default: return value;
   }
 }
 

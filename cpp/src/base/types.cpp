@@ -43,8 +43,7 @@ std::string_view spell(const Spelling<Enum> (&table)[N], Enum value) noexcept {
 }
 
 template <class Enum, std::size_t N>
-Result<Enum> parse(const Spelling<Enum> (&table)[N], std::string_view what,
-                   std::string_view text) {
+Result<Enum> parse(const Spelling<Enum> (&table)[N], std::string_view what, std::string_view text) {
   std::string accepted;
   for (const auto& entry : table) {
     if (entry.text == text) return entry.value;

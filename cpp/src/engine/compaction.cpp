@@ -193,8 +193,8 @@ Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptio
 }
 
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
-                                   std::shared_ptr<MemoryBudget> budget,
-                                   base::Executor& executor, Progress* progress) {
+                                   std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
+                                   Progress* progress) {
   const std::uint32_t deleted = source.rows - source.live_rows();
   const ann::GrowingGraph* graph = nullptr;
   if (source.rows >= kGraphRowsMin && deleted * kDeletedPart <= source.rows) {
@@ -206,8 +206,7 @@ Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& o
 }
 
 std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
-                                          const std::vector<PartView>& now,
-                                          const Compacted& made) {
+                                          const std::vector<PartView>& now, const Compacted& made) {
   const auto find = [&](const std::shared_ptr<Part>& part) -> const PartView* {
     for (const PartView& candidate : now) {
       if (candidate.part == part) return &candidate;

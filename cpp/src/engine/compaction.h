@@ -31,14 +31,13 @@ Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptio
 // One memtable that gets no more rows. Its graph is finished and taken over unless many rows are
 // deleted.
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
-                                   std::shared_ptr<MemoryBudget> budget,
-                                   base::Executor& executor, Progress* progress);
+                                   std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
+                                   Progress* progress);
 
 // The overlay of the compacted part: what changed in the sources between `before`, which was
 // compacted, and `now` (same parts; a part that is gone has no live row any more).
 std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
-                                          const std::vector<PartView>& now,
-                                          const Compacted& made);
+                                          const std::vector<PartView>& now, const Compacted& made);
 
 // Builds a graph over the builder's rows into the builder; none when they are few.
 Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,

@@ -66,9 +66,8 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
     ++entry.handles;
     return entry.core;
   }
-  SPRINGG_ASSIGN_OR_RETURN(auto core,
-                           DatabaseCore::open(path, options, &io::posix_file_system(),
-                                              &base::system_unix_ms));
+  SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(path, options, &io::posix_file_system(),
+                                                         &base::system_unix_ms));
   entries_.insert_or_assign(path, Entry{core, 1});
   return core;
 }
@@ -141,8 +140,7 @@ class DatabaseHandle final : public Database {
 
   std::string path() const override { return core_->path(); }
 
-  Result<std::shared_ptr<Index>> create_index(const std::string& name,
-                                              const IndexOptions& options,
+  Result<std::shared_ptr<Index>> create_index(const std::string& name, const IndexOptions& options,
                                               bool exist_ok) override {
     return run([&] { return core_->create_index(name, options, exist_ok); });
   }
@@ -162,9 +160,8 @@ class DatabaseHandle final : public Database {
     return run([&] { return core_->flush(); });
   }
   Result<std::map<std::string, std::uint64_t>> memory_usage() const override {
-    return run([&]() -> Result<std::map<std::string, std::uint64_t>> {
-      return core_->memory_usage();
-    });
+    return run(
+        [&]() -> Result<std::map<std::string, std::uint64_t>> { return core_->memory_usage(); });
   }
   Result<std::map<std::string, std::uint64_t>> stats() const override {
     return run([&]() -> Result<std::map<std::string, std::uint64_t>> { return core_->stats(); });
@@ -195,8 +192,7 @@ class DatabaseHandle final : public Database {
 }  // namespace
 
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
-                                          const DatabaseOptions& options,
-                                          base::WallClock clock) {
+                                          const DatabaseOptions& options, base::WallClock clock) {
   return guarded([&]() -> Result<std::shared_ptr<Database>> {
     SPRINGG_ASSIGN_OR_RETURN(auto core,
                              DatabaseCore::open(plain_path(path), options, &files, clock));
@@ -216,12 +212,12 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
     if (path.empty()) return invalid_argument("path is empty: expected a directory or ':memory:'");
     SPRINGG_RETURN_IF_ERROR(engine::check_threads(options));
     if (path == ":memory:") {
-      SPRINGG_ASSIGN_OR_RETURN(
-          auto core, DatabaseCore::open(path, options, nullptr, &base::system_unix_ms));
+      SPRINGG_ASSIGN_OR_RETURN(auto core,
+                               DatabaseCore::open(path, options, nullptr, &base::system_unix_ms));
       return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
     }
-    SPRINGG_ASSIGN_OR_RETURN(
-        auto core, engine::Register::instance().open(engine::plain_path(path), options));
+    SPRINGG_ASSIGN_OR_RETURN(auto core,
+                             engine::Register::instance().open(engine::plain_path(path), options));
     return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), true));
   });
 }

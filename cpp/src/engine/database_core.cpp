@@ -35,8 +35,8 @@ auto find_entry(std::vector<storage::IndexEntry>& entries, const base::Uuid& uui
 
 }  // namespace
 
-DatabaseCore::DatabaseCore(std::string path, const DatabaseOptions& options,
-                           io::FileSystem* files, base::WallClock clock, unsigned threads)
+DatabaseCore::DatabaseCore(std::string path, const DatabaseOptions& options, io::FileSystem* files,
+                           base::WallClock clock, unsigned threads)
     : path_(std::move(path)),
       options_(options),
       files_(files),
@@ -101,8 +101,8 @@ Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& nam
     if (exist_ok && have == options) return std::shared_ptr<Index>(found->second);
     std::string message = "index '" + name + "' already exists";
     if (have != options) {
-      message += " with other settings: it has " + describe(have) + "; asked for " +
-                 describe(options);
+      message +=
+          " with other settings: it has " + describe(have) + "; asked for " + describe(options);
     }
     return already_exists(std::move(message)).with("index", name);
   }
@@ -205,8 +205,8 @@ std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
 }
 
 std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
-  std::map<std::string, std::uint64_t> sum{{"rows", 0},          {"deleted_rows", 0},
-                                           {"segments", 0},      {"memtable_rows", 0},
+  std::map<std::string, std::uint64_t> sum{{"rows", 0},           {"deleted_rows", 0},
+                                           {"segments", 0},       {"memtable_rows", 0},
                                            {"unindexed_rows", 0}, {"last_sequence", 0}};
   const auto all = indexes();
   sum["indexes"] = all.size();

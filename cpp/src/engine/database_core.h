@@ -27,16 +27,15 @@ class DatabaseCore final : public IndexHome {
   // is closed. `files` must outlive it.
   static Result<std::shared_ptr<DatabaseCore>> open(std::string path,
                                                     const DatabaseOptions& options,
-                                                    io::FileSystem* files,
-                                                    base::WallClock clock);
+                                                    io::FileSystem* files, base::WallClock clock);
   ~DatabaseCore() override { abandon(); }
 
   const std::string& path() const noexcept { return path_; }
   const DatabaseOptions& options() const noexcept { return options_; }
   Runtime& runtime() const noexcept { return *runtime_; }
 
-  Result<std::shared_ptr<Index>> create_index(const std::string& name,
-                                              const IndexOptions& options, bool exist_ok);
+  Result<std::shared_ptr<Index>> create_index(const std::string& name, const IndexOptions& options,
+                                              bool exist_ok);
   Result<std::shared_ptr<Index>> index(const std::string& name) const;
   std::vector<std::string> index_names() const SPRINGG_EXCLUDES(catalog_mutex_);
   Status drop_index(const std::string& name);
@@ -71,8 +70,7 @@ class DatabaseCore final : public IndexHome {
   // recovery.cpp
   Status recover() SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
   Status refuse_lost_manifest() const;
-  Status recover_index(const storage::IndexEntry& entry, SavedSegments& saved,
-                       IndexState& state);
+  Status recover_index(const storage::IndexEntry& entry, SavedSegments& saved, IndexState& state);
   Result<PartView> recover_part(const storage::SegmentEntry& entry, const IndexOptions& options,
                                 SavedSegments& saved);
   // Removes files of ours that the manifest does not name. Failures leave garbage, no harm.

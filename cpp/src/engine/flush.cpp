@@ -179,8 +179,7 @@ Status DatabaseCore::publish(storage::Manifest next) {
       return status;
     }
     // The one before is of no use any more; left over, it is removed by the next open.
-    static_cast<void>(
-        files_->remove(file_path(storage::manifest_file_name(durable_.generation))));
+    static_cast<void>(files_->remove(file_path(storage::manifest_file_name(durable_.generation))));
   }
   durable_ = std::move(next);
   return {};

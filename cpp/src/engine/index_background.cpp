@@ -67,9 +67,8 @@ void IndexImpl::release_claim(const Part* part) {
 
 Status IndexImpl::convert_claimed(const PartView& source, base::Executor& executor,
                                   Progress* progress) {
-  auto made = guarded([&] {
-    return compact_memtable(source, options_, runtime_->budget, executor, progress);
-  });
+  auto made = guarded(
+      [&] { return compact_memtable(source, options_, runtime_->budget, executor, progress); });
   base::MutexLock lock(write_mutex_);
   release_claim(source.part.get());
   if (!made.ok()) return made.take_status();
@@ -89,8 +88,8 @@ void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compac
     if (!is_source(part)) {
       parts.push_back(part);
     } else if (!placed && made.part != nullptr) {
-      parts.push_back({made.part, made.part->storage()->rows(),
-                       carry_over(sources, before->parts, made)});
+      parts.push_back(
+          {made.part, made.part->storage()->rows(), carry_over(sources, before->parts, made)});
       placed = true;
     }
   }
@@ -142,8 +141,7 @@ Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) 
   const PartView* growing = growing_part(*view);
   if (growing == nullptr || tail_rows(*growing) < kTailRowsMin) return false;
   const std::uint32_t end = std::min(growing->rows, growing->covered() + kStepRows);
-  SPRINGG_RETURN_IF_ERROR(
-      growing->part->memtable()->extend_graph(end, executor, &stop, false));
+  SPRINGG_RETURN_IF_ERROR(growing->part->memtable()->extend_graph(end, executor, &stop, false));
   return true;
 }
 
@@ -168,16 +166,15 @@ Status IndexImpl::make_room(std::size_t rows, Progress* progress) {
 }
 
 Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
-  const std::size_t tail_max =
-      std::max<std::size_t>(kTailRowsMin, limits::kUnindexedTailRowsMax -
-                                              std::min(rows, limits::kUnindexedTailRowsMax));
+  const std::size_t tail_max = std::max<std::size_t>(
+      kTailRowsMin, limits::kUnindexedTailRowsMax - std::min(rows, limits::kUnindexedTailRowsMax));
   std::size_t owed = std::max(kHelpedRowsMin, 2 * rows);
   while (owed != 0) {
     const std::shared_ptr<const View> view = current();
     const PartView* growing = growing_part(*view);
     if (growing == nullptr || tail_rows(*growing) <= tail_max) return {};
-    const std::uint32_t step = static_cast<std::uint32_t>(std::min<std::size_t>(
-        {owed, tail_rows(*growing), std::size_t{kHelpedStepRows}}));
+    const std::uint32_t step = static_cast<std::uint32_t>(
+        std::min<std::size_t>({owed, tail_rows(*growing), std::size_t{kHelpedStepRows}}));
     // The builder may have gone on since: rows that no view shows must stay out.
     const std::uint32_t end = std::min(growing->rows, growing->covered() + step);
     SPRINGG_RETURN_IF_ERROR(

@@ -144,8 +144,8 @@ class IndexImpl final : public Index,
 
   // index_optimize.cpp
   // All parts, which nobody else replaces until held_ is empty; none when there is nothing to do.
-  Result<std::vector<PartView>> claim_everything(Progress* progress)
-      SPRINGG_REQUIRES(jobs_mutex_) SPRINGG_EXCLUDES(write_mutex_);
+  Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
+      SPRINGG_EXCLUDES(write_mutex_);
   Status convert_all_sealed() SPRINGG_EXCLUDES(write_mutex_);
   // What is left of memtables, small segments before them included.
   Status convert_under_lock(const View& view) SPRINGG_REQUIRES(write_mutex_);

@@ -63,9 +63,8 @@ Status IndexImpl::optimize(Progress* progress) {
     base::MutexLock jobs(jobs_mutex_);
     SPRINGG_ASSIGN_OR_RETURN(const std::vector<PartView> sources, claim_everything(progress));
     if (sources.empty()) return {};
-    auto made = guarded([&] {
-      return compact(sources, options_, runtime_->budget, runtime_->pool, progress);
-    });
+    auto made = guarded(
+        [&] { return compact(sources, options_, runtime_->budget, runtime_->pool, progress); });
     base::MutexLock lock(write_mutex_);
     held_.clear();
     if (!made.ok()) {
@@ -115,13 +114,13 @@ Status IndexImpl::convert_under_lock(const View& view) {
   for (std::size_t i = 0; i < alone; ++i) {
     if (view.parts[i].part->memtable() == nullptr) continue;
     SPRINGG_ASSIGN_OR_RETURN(
-        const Compacted made, compact_memtable(view.parts[i], options_, runtime_->budget,
-                                               runtime_->pool, nullptr));
+        const Compacted made,
+        compact_memtable(view.parts[i], options_, runtime_->budget, runtime_->pool, nullptr));
     replace_parts({view.parts[i]}, made);
   }
   if (merged.size() <= 1) return {};
-  SPRINGG_ASSIGN_OR_RETURN(
-      const Compacted made, compact(merged, options_, runtime_->budget, runtime_->pool, nullptr));
+  SPRINGG_ASSIGN_OR_RETURN(const Compacted made,
+                           compact(merged, options_, runtime_->budget, runtime_->pool, nullptr));
   replace_parts(merged, made);
   return {};
 }

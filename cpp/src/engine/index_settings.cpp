@@ -44,8 +44,7 @@ Status check_index_name(std::string_view name) {
 }
 
 Status check_index_options(const IndexOptions& options) {
-  SPRINGG_RETURN_IF_ERROR(
-      check_range("dimensions", options.dimensions, 1, limits::kDimensionsMax));
+  SPRINGG_RETURN_IF_ERROR(check_range("dimensions", options.dimensions, 1, limits::kDimensionsMax));
   SPRINGG_RETURN_IF_ERROR(check_range("m", options.m, limits::kMMin, limits::kMMax));
   SPRINGG_RETURN_IF_ERROR(check_range("ef_construction", options.ef_construction,
                                       limits::kEfConstructionMin, limits::kEfConstructionMax));

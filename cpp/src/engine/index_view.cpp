@@ -32,13 +32,12 @@ IndexViewImpl::IndexViewImpl(std::shared_ptr<const View> view, const IndexOption
   for (const PartView& part : view_->parts) ends_.push_back(end += part.live_rows());
 }
 
-void IndexViewImpl::visit(
-    std::size_t begin, std::size_t end,
-    base::FunctionRef<void(const PartView&, std::uint32_t row)> body) const {
+void IndexViewImpl::visit(std::size_t begin, std::size_t end,
+                          base::FunctionRef<void(const PartView&, std::uint32_t row)> body) const {
   end = std::min(end, rows());
   if (begin >= end) return;
-  std::size_t number = static_cast<std::size_t>(
-      std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
+  std::size_t number =
+      static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
   std::size_t left = end - begin;
   std::size_t skip = begin - (number == 0 ? 0 : ends_[number - 1]);
   for (; left != 0; ++number, skip = 0) {
@@ -55,9 +54,8 @@ void IndexViewImpl::visit(
 IdColumn IndexViewImpl::ids(std::size_t begin, std::size_t end) const {
   IdColumn column;
   column.reserve(std::min(end, rows()) - std::min(begin, rows()));
-  visit(begin, end, [&](const PartView& part, std::uint32_t row) {
-    column.append(part.part->id(row));
-  });
+  visit(begin, end,
+        [&](const PartView& part, std::uint32_t row) { column.append(part.part->id(row)); });
   return column;
 }
 

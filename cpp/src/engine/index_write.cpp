@@ -11,8 +11,7 @@ Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vector
                                    const MetadataColumn* metadata, Progress* progress) {
   return call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
-    SPRINGG_ASSIGN_OR_RETURN(const RowInput input,
-                             prepare_rows(options_, ids, &vectors, metadata));
+    SPRINGG_ASSIGN_OR_RETURN(const RowInput input, prepare_rows(options_, ids, &vectors, metadata));
     SPRINGG_RETURN_IF_ERROR(refuse_repeats(input));
     return store(input, Mode::kAdd, progress);
   });
@@ -99,8 +98,7 @@ Result<std::size_t> IndexImpl::store_in_memtable(const RowInput& input, Mode mod
 }
 
 Status IndexImpl::stage_rows(const RowInput& input, Mode mode, const View& view,
-                             const std::vector<std::optional<Location>>& old,
-                             Progress* progress) {
+                             const std::vector<std::optional<Location>>& old, Progress* progress) {
   Poller poller(progress, input.rows());
   const auto rows = static_cast<std::uint32_t>(input.rows());
   for (std::uint32_t i = 0; i < rows; ++i) {

@@ -17,9 +17,7 @@ class MemoryBudget {
 
   std::uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   void add(std::uint64_t bytes) noexcept { used_.fetch_add(bytes, std::memory_order_relaxed); }
-  void subtract(std::uint64_t bytes) noexcept {
-    used_.fetch_sub(bytes, std::memory_order_relaxed);
-  }
+  void subtract(std::uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
   // kResourceExhausted when `bytes` more would pass the limit; else they count until subtract().
   Status reserve(std::uint64_t bytes);
 
@@ -51,8 +49,7 @@ class MemoryCharge {
 // What a call is about to need, so that calls running beside it cannot take the same room twice.
 class MemoryReservation {
  public:
-  static Result<MemoryReservation> make(std::shared_ptr<MemoryBudget> budget,
-                                        std::uint64_t bytes) {
+  static Result<MemoryReservation> make(std::shared_ptr<MemoryBudget> budget, std::uint64_t bytes) {
     SPRINGG_RETURN_IF_ERROR(budget->reserve(bytes));
     return MemoryReservation(std::move(budget), bytes);
   }

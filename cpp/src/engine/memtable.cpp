@@ -64,8 +64,8 @@ Status Memtable::allocate_columns() {
 Status Memtable::allocate_chunk(std::uint32_t row) {
   const std::uint32_t chunk = row >> space_.vectors.chunk_shift;
   if (vector_pointers_[chunk] != nullptr) return {};
-  const std::size_t rows = std::min<std::size_t>(std::size_t{1} << space_.vectors.chunk_shift,
-                                                 limits::kMemtableRowsMax);
+  const std::size_t rows =
+      std::min<std::size_t>(std::size_t{1} << space_.vectors.chunk_shift, limits::kMemtableRowsMax);
   SPRINGG_ASSIGN_OR_RETURN(vector_chunks_[chunk],
                            base::Buffer::allocate(rows * space_.vectors.stride));
   vector_pointers_[chunk] = vector_chunks_[chunk].data();
@@ -175,13 +175,13 @@ Status Memtable::extend_graph(std::uint32_t end, base::Executor& executor, Progr
                               bool final_repair) {
   base::MutexLock lock(build_mutex_);
   if (graph_owner_ == nullptr) {
-    const ann::GraphOptions settings{.m = static_cast<std::uint32_t>(options_.m),
-                                     .ef_construction =
-                                         static_cast<std::uint32_t>(options_.ef_construction),
-                                     .seed = options_.seed};
+    const ann::GraphOptions settings{
+        .m = static_cast<std::uint32_t>(options_.m),
+        .ef_construction = static_cast<std::uint32_t>(options_.ef_construction),
+        .seed = options_.seed};
     SPRINGG_ASSIGN_OR_RETURN(
-        graph_owner_, ann::GrowingGraph::create(
-                          settings, static_cast<std::uint32_t>(limits::kMemtableRowsMax)));
+        graph_owner_,
+        ann::GrowingGraph::create(settings, static_cast<std::uint32_t>(limits::kMemtableRowsMax)));
     graph_.store(graph_owner_.get(), std::memory_order_release);
   }
   if (graph_owner_->covered() >= end && !final_repair) return {};

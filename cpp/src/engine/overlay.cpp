@@ -43,8 +43,7 @@ std::uint64_t Overlay::memory_bytes() const noexcept {
 }
 
 OverlayEditor::OverlayEditor(const std::shared_ptr<const Overlay>& before)
-    : next_(before == nullptr ? std::make_shared<Overlay>()
-                              : std::make_shared<Overlay>(*before)) {}
+    : next_(before == nullptr ? std::make_shared<Overlay>() : std::make_shared<Overlay>(*before)) {}
 
 void OverlayEditor::erase(std::uint32_t row) {
   if (next_->deleted().test(row)) return;

@@ -18,7 +18,9 @@ inline Status stopped_by_caller() { return failed_precondition("stopped by the c
 class Poller {
  public:
   Poller(Progress* progress, std::uint64_t total)
-      : progress_(progress), total_(total), caller_(std::this_thread::get_id()),
+      : progress_(progress),
+        total_(total),
+        caller_(std::this_thread::get_id()),
         next_(Clock::now() + kInterval) {}
 
   // Any thread. `done` more units are done; false when the work should end.

@@ -32,8 +32,7 @@ bool ProcessStamp::foreign() const noexcept {
 
 Status ProcessStamp::check() const {
   if (!foreign()) return {};
-  return failed_precondition("opened in process " + std::to_string(pid_) +
-                             "; open it again here")
+  return failed_precondition("opened in process " + std::to_string(pid_) + "; open it again here")
       .with("pid", static_cast<std::int64_t>(pid_));
 }
 

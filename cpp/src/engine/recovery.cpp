@@ -37,19 +37,16 @@ FileKind kind_of(std::string_view name) {
 
 // The same rows with a graph of their own, in memory.
 Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damaged,
-                                                   const IndexOptions& options,
-                                                   Runtime& runtime) {
+                                                   const IndexOptions& options, Runtime& runtime) {
   const std::uint32_t rows = damaged.rows();
-  SPRINGG_ASSIGN_OR_RETURN(auto builder,
-                           storage::SegmentBuilder::create(damaged.settings(), rows));
+  SPRINGG_ASSIGN_OR_RETURN(auto builder, storage::SegmentBuilder::create(damaged.settings(), rows));
   IdColumn ids;
   MetadataColumn metadata;
   const std::size_t bytes = builder->vector_table().stride;
   for (std::uint32_t row = 0; row < rows; ++row) {
     std::memcpy(builder->vectors() + row * bytes, damaged.vectors().row(row), bytes);
     if (builder->inverse_norms() != nullptr) {
-      std::memcpy(builder->inverse_norms() + row, damaged.inverse_norms().row(row),
-                  sizeof(float));
+      std::memcpy(builder->inverse_norms() + row, damaged.inverse_norms().row(row), sizeof(float));
     }
     builder->sequences()[row] = damaged.sequences()[row];
     ids.append(damaged.id(row));
@@ -115,8 +112,9 @@ Status DatabaseCore::recover_index(const storage::IndexEntry& entry, SavedSegmen
     SPRINGG_ASSIGN_OR_RETURN(PartView part, recover_part(segment, entry.options, saved));
     if (part.rows == 0 || part.part->sequence(0) <= last ||
         part.part->sequence(part.rows - 1) >= entry.next_sequence) {
-      return wrong_segment(segment, "sequences do not follow those of the segment before, or "
-                                    "reach the manifest's next one");
+      return wrong_segment(segment,
+                           "sequences do not follow those of the segment before, or "
+                           "reach the manifest's next one");
     }
     last = part.part->sequence(part.rows - 1);
     state.parts.push_back(std::move(part));
@@ -126,8 +124,8 @@ Status DatabaseCore::recover_index(const storage::IndexEntry& entry, SavedSegmen
 
 Result<PartView> DatabaseCore::recover_part(const storage::SegmentEntry& entry,
                                             const IndexOptions& options, SavedSegments& saved) {
-  SPRINGG_ASSIGN_OR_RETURN(
-      auto segment, storage::open_segment(*files_, path_, entry.uuid, entry.file_bytes));
+  SPRINGG_ASSIGN_OR_RETURN(auto segment,
+                           storage::open_segment(*files_, path_, entry.uuid, entry.file_bytes));
   if (segment->settings() != segment_settings(options)) {
     return wrong_segment(entry, "its settings are not the index's");
   }

@@ -84,9 +84,9 @@ Status check_ids(const IdColumn& ids) {
 
 Status check_width(const IndexOptions& index, const MatrixView& vectors) {
   if (vectors.rows == 0 || vectors.dimensions == index.dimensions) return {};
-  return Status(ErrorCode::kDimensionMismatch,
-                "vector dimension mismatch: expected " + std::to_string(index.dimensions) +
-                    ", got " + std::to_string(vectors.dimensions))
+  return Status(ErrorCode::kDimensionMismatch, "vector dimension mismatch: expected " +
+                                                   std::to_string(index.dimensions) + ", got " +
+                                                   std::to_string(vectors.dimensions))
       .with("expected", static_cast<std::int64_t>(index.dimensions))
       .with("actual", static_cast<std::int64_t>(vectors.dimensions));
 }

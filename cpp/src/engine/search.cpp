@@ -23,8 +23,8 @@ constexpr std::size_t kBlockQueriesMax = 1024;
 
 Status check_range(const char* what, std::size_t value, std::size_t high) {
   if (value >= 1 && value <= high) return {};
-  return invalid_argument(std::string(what) + " out of range: expected 1.." +
-                          std::to_string(high) + ", got " + std::to_string(value));
+  return invalid_argument(std::string(what) + " out of range: expected 1.." + std::to_string(high) +
+                          ", got " + std::to_string(value));
 }
 
 bool scans(const SearchOptions& options) {
@@ -47,8 +47,7 @@ std::vector<ann::Query> prepare(const View& view, const MatrixView& queries) {
 
 std::uint64_t scan_all(const SearchJob& job, const std::vector<ann::Query>& queries,
                        const ListedRows* listed, std::vector<HitList>& hits) {
-  const std::size_t block =
-      std::clamp(kBlockHitsMax / job.k, std::size_t{1}, kBlockQueriesMax);
+  const std::size_t block = std::clamp(kBlockHitsMax / job.k, std::size_t{1}, kBlockQueriesMax);
   std::uint64_t distances = 0;
   for (std::size_t begin = 0; begin < queries.size() && !job.poller.stopped(); begin += block) {
     const std::size_t count = std::min(block, queries.size() - begin);
@@ -88,9 +87,9 @@ Status check_search(const IndexOptions& index, const MatrixView& queries,
     return invalid_argument("filter has a mask and ids: expected one of them");
   }
   if (queries.rows != 0 && queries.dimensions != index.dimensions) {
-    return Status(ErrorCode::kDimensionMismatch,
-                  "vector dimension mismatch: expected " + std::to_string(index.dimensions) +
-                      ", got " + std::to_string(queries.dimensions))
+    return Status(ErrorCode::kDimensionMismatch, "vector dimension mismatch: expected " +
+                                                     std::to_string(index.dimensions) + ", got " +
+                                                     std::to_string(queries.dimensions))
         .with("expected", static_cast<std::int64_t>(index.dimensions))
         .with("actual", static_cast<std::int64_t>(queries.dimensions));
   }

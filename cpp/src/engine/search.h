@@ -56,7 +56,7 @@ std::uint64_t scan_view(const SearchJob& job, std::span<const ann::Query> querie
 // Walks the graphs for one query, and scans what they do not cover.
 std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits);
 // Distances, scores, ids and what else `options` includes.
-SearchResult collect_hits(const View& view, const IndexOptions& index,
-                          const SearchOptions& options, std::span<HitList> hits);
+SearchResult collect_hits(const View& view, const IndexOptions& index, const SearchOptions& options,
+                          std::span<HitList> hits);
 
 }  // namespace springg::engine

@@ -11,8 +11,8 @@ namespace {
 Result<ListedRows> rows_of_mask(const View& view, std::span<const std::uint8_t> mask) {
   if (mask.size() != view.live_rows) {
     return invalid_argument("filter mask has " + std::to_string(mask.size()) +
-                            " entries: expected one for each of " +
-                            std::to_string(view.live_rows) + " rows")
+                            " entries: expected one for each of " + std::to_string(view.live_rows) +
+                            " rows")
         .with("expected", static_cast<std::int64_t>(view.live_rows))
         .with("actual", static_cast<std::int64_t>(mask.size()));
   }

@@ -19,8 +19,8 @@ void cut_below(HitList& hits, const IndexOptions& index, double min_score) {
 
 }  // namespace
 
-SearchResult collect_hits(const View& view, const IndexOptions& index,
-                          const SearchOptions& options, std::span<HitList> hits) {
+SearchResult collect_hits(const View& view, const IndexOptions& index, const SearchOptions& options,
+                          std::span<HitList> hits) {
   constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
   SearchResult result;
   result.queries = hits.size();

@@ -23,8 +23,7 @@ Result<std::shared_ptr<SegmentPart>> SegmentPart::open(
   const storage::Segment& stored = *part->segment_;
   if (stored.graph_damaged()) return corruption("the graph's checksum does not match");
   if (!stored.graph().empty()) {
-    SPRINGG_ASSIGN_OR_RETURN(part->graph_,
-                             ann::SealedGraph::open(stored.graph(), stored.rows()));
+    SPRINGG_ASSIGN_OR_RETURN(part->graph_, ann::SealedGraph::open(stored.graph(), stored.rows()));
   }
   return part;
 }

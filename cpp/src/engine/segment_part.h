@@ -29,9 +29,7 @@ class SegmentPart final : public Part {
     return segment_->metadata(row);
   }
   std::optional<std::uint32_t> find(const IdView& id, std::uint32_t rows) const override;
-  std::uint32_t covered() const noexcept override {
-    return graph_.empty() ? 0 : segment_->rows();
-  }
+  std::uint32_t covered() const noexcept override { return graph_.empty() ? 0 : segment_->rows(); }
   ann::GraphAnswer graph_search(const ann::Query& query,
                                 const ann::GraphQuery& request) const override {
     return graph_.search(space_, query, request);

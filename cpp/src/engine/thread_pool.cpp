@@ -46,8 +46,7 @@ void ThreadPool::start_threads() {
 
 ThreadPool::Job* ThreadPool::next_job() {
   for (Job* job : jobs_) {
-    if (job->joined < job->threads_max &&
-        job->next.load(std::memory_order_relaxed) < job->tasks) {
+    if (job->joined < job->threads_max && job->next.load(std::memory_order_relaxed) < job->tasks) {
       return job;
     }
   }

@@ -18,7 +18,7 @@ namespace springg::engine {
 
 struct PartView {
   std::shared_ptr<Part> part;
-  std::uint32_t rows = 0;  // visible, deleted ones included
+  std::uint32_t rows = 0;                  // visible, deleted ones included
   std::shared_ptr<const Overlay> overlay;  // null: nothing changed
 
   base::RowBits deleted() const noexcept {

@@ -105,8 +105,8 @@ TEST_CASE("a graph grown in steps covers what was asked for and finds it") {
   const StoredRows stored(clustered(1500, 10, 10, 1), Metric::kL2, ScalarType::kFloat32, 8);
   auto graph = GrowingGraph::create({8, 60, 1}, 1500).value();
   TestExecutor executor(2);
-  CHECK(graph->search(stored.space(), Query(stored.space(), stored.exact(0)), {})
-            .neighbors.empty());
+  CHECK(
+      graph->search(stored.space(), Query(stored.space(), stored.exact(0)), {}).neighbors.empty());
   std::size_t memory = 0;
   for (const std::uint32_t end : {1U, 2U, 3U, 40U, 41U, 700U, 1500U}) {
     REQUIRE(graph->extend(stored.space(), end, executor, nullptr, end % 2 == 1).ok());
@@ -206,8 +206,7 @@ TEST_CASE("a stopped build is whole up to what it covers and goes on later") {
   REQUIRE(covered < 20'000);
   Image image = image_of(*graph);
   CHECK(SealedGraph::open(image.span(), covered).ok());
-  CHECK(nearest(*graph, stored, stored.exact(3), {}).size() ==
-        std::min<std::size_t>(10, covered));
+  CHECK(nearest(*graph, stored, stored.exact(3), {}).size() == std::min<std::size_t>(10, covered));
   const std::uint32_t end = covered + 500;
   TestProgress go(-1);
   REQUIRE(graph->extend(stored.space(), end, executor, &go, true).ok());

@@ -36,8 +36,7 @@ Configuration parse_configuration(const std::string& section) {
 
 Matrix make_rows(const std::map<std::string, double>& keys, std::size_t dimensions) {
   const auto rows = static_cast<std::size_t>(keys.at("rows"));
-  Matrix matrix =
-      clustered(rows, dimensions, static_cast<std::size_t>(keys.at("clusters")), 1);
+  Matrix matrix = clustered(rows, dimensions, static_cast<std::size_t>(keys.at("clusters")), 1);
   const auto copies = static_cast<std::size_t>(keys.at("copies"));
   for (std::size_t i = 0; i < rows; ++i) {
     std::copy_n(matrix.row(i - i % copies), dimensions, matrix.row(i));
@@ -55,8 +54,8 @@ TEST_CASE("recall stays above the floor of each configuration") {
     const StoredRows stored(make_rows(keys, configuration.dimensions), configuration.metric,
                             configuration.dtype, 11);
     const auto graph = build(stored, {16, 100, 1});
-    const Matrix queries = clustered(200, configuration.dimensions,
-                                     static_cast<std::size_t>(keys.at("clusters")), 2);
+    const Matrix queries =
+        clustered(200, configuration.dimensions, static_cast<std::size_t>(keys.at("clusters")), 2);
     const auto ef = static_cast<std::size_t>(keys.at("ef"));
     const double recall = recall_at_10(*graph, stored, queries, ef);
     CAPTURE(section, recall);

@@ -17,8 +17,7 @@ inline std::unique_ptr<GrowingGraph> build(const StoredRows& stored, const Graph
   auto graph = GrowingGraph::create(options, stored.rows());
   REQUIRE(graph.ok());
   TestExecutor executor(threads);
-  const Status status =
-      (*graph)->extend(stored.space(), stored.rows(), executor, nullptr, repair);
+  const Status status = (*graph)->extend(stored.space(), stored.rows(), executor, nullptr, repair);
   REQUIRE(status.ok());
   REQUIRE((*graph)->covered() == stored.rows());
   return std::move(graph).value();

@@ -56,8 +56,8 @@ inline Matrix clustered(std::size_t rows, std::size_t dimensions, std::size_t cl
   for (std::size_t i = 0; i < rows; ++i) {
     const std::size_t c = clusters == 0 ? 0 : random.below(static_cast<std::uint32_t>(clusters));
     for (std::size_t d = 0; d < dimensions; ++d) {
-      matrix.row(i)[d] = clusters == 0 ? random.uniform()
-                                       : centers[c * dimensions + d] + 0.7F * random.bell();
+      matrix.row(i)[d] =
+          clusters == 0 ? random.uniform() : centers[c * dimensions + d] + 0.7F * random.bell();
     }
   }
   return matrix;
@@ -125,8 +125,7 @@ class StoredRows {
     const double norms = std::sqrt(qq) * std::sqrt(xx);
     if (scale != nullptr) *scale = 1.0;
     switch (space_.metric) {
-      case Metric::kCosine:
-        return zero ? 1.0 : 1.0 - dot / norms;
+      case Metric::kCosine: return zero ? 1.0 : 1.0 - dot / norms;
       case Metric::kDot:
         if (scale != nullptr) *scale = terms;
         return -dot;

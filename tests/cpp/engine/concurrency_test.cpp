@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kDimensions = 8;
 constexpr std::uint64_t kWriters = 8;
-constexpr std::uint64_t kCalls = 40;      // of each writer
-constexpr std::uint64_t kCallRows = 10;   // of each call
+constexpr std::uint64_t kCalls = 40;     // of each writer
+constexpr std::uint64_t kCallRows = 10;  // of each call
 
 // Catch's assertions are for one thread: other threads count what went wrong.
 struct Faults {
@@ -41,8 +41,7 @@ void write(Index& index, std::uint64_t writer, const Rows& rows, Faults& faults)
 }
 
 // Every state that a reader sees has whole calls only: rows of one call come and go together.
-void read(const Index& index, const Rows& queries, const std::atomic<bool>& stop,
-          Faults& faults) {
+void read(const Index& index, const Rows& queries, const std::atomic<bool>& stop, Faults& faults) {
   while (!stop.load()) {
     SearchOptions options;
     options.k = 20;

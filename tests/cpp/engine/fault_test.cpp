@@ -128,8 +128,8 @@ TEST_CASE("a flush that fails at any call leaves the state on disk and in memory
       require_ok(database->close());
       database = require_value(engine::open_in(files, "db", two_threads()));
       CHECK(row_count(*require_value(database->index("words"))) == 28);
-      CHECK_FALSE(require_value(
-          require_value(database->index("words"))->contains(numbers(3, 4)[0])));
+      CHECK_FALSE(
+          require_value(require_value(database->index("words"))->contains(numbers(3, 4)[0])));
     }
   }
 }

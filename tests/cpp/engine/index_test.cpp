@@ -47,8 +47,8 @@ TEST_CASE("get answers in the order asked and says what is missing") {
   CHECK(batch.found == std::vector<std::uint8_t>{1, 0, 0, 1});
   CHECK(batch.ids.integers()[0] == 2);
   CHECK(batch.ids.integers()[1] == 0);
-  CHECK(batch.vectors == std::vector<float>{rows.values[4], rows.values[5], rows.values[0],
-                                            rows.values[1]});
+  CHECK(batch.vectors ==
+        std::vector<float>{rows.values[4], rows.values[5], rows.values[0], rows.values[1]});
 }
 
 TEST_CASE("deleted rows are gone for every read") {
@@ -65,8 +65,8 @@ TEST_CASE("deleted rows are gone for every read") {
   CHECK(require_value(index->contains(numbers(6, 7)[0])));
   SearchOptions options;
   options.k = 10;
-  const auto found = found_numbers(
-      require_value(index->search(random_rows(1, 4, 2).all(), options, nullptr)));
+  const auto found =
+      found_numbers(require_value(index->search(random_rows(1, 4, 2).all(), options, nullptr)));
   CHECK(found.size() == 7);
   for (const std::uint64_t id : found) CHECK((id < 3 || id > 5));
   // The id is free again.
@@ -156,8 +156,8 @@ TEST_CASE("upsert replaces whole rows, and the last of equal ids wins") {
   const Rows rows{1, {1, 2, 3, 4}};
   const MetadataColumn metadata = texts({"{\"v\":1}", "{\"v\":2}"});
   require_value(index->add(strings({"a", "b"}), rows.view(0, 2), &metadata, nullptr));
-  CHECK(require_value(index->upsert(strings({"a", "c", "a"}), rows.view(1, 3), nullptr,
-                                    nullptr)) == 2);
+  CHECK(require_value(index->upsert(strings({"a", "c", "a"}), rows.view(1, 3), nullptr, nullptr)) ==
+        2);
   CHECK(row_count(*index) == 3);
   const auto view = require_value(index->view());
   const RecordBatch all = view->records(0, 3, {.metadata = true, .vectors = true});
@@ -191,8 +191,8 @@ TEST_CASE("update replaces what is given and keeps the rest") {
   CHECK(all.metadata->text(2) == "{\"v\":\"new\"}");
 
   const MetadataColumn two = texts({"{\"v\":7}", "{\"v\":8}"});
-  require_error(index->update(strings({"a", "who"}), nullptr, &two).status(),
-                ErrorCode::kNotFound, "no id 'who' in index 'words'");
+  require_error(index->update(strings({"a", "who"}), nullptr, &two).status(), ErrorCode::kNotFound,
+                "no id 'who' in index 'words'");
   all = require_value(index->view())->records(0, 1, {.metadata = true, .vectors = false});
   CHECK(all.metadata->text(0) == "{\"v\":1}");
 }
@@ -233,9 +233,8 @@ TEST_CASE("a memory limit refuses a write whole and says what it needs") {
   CHECK(usage.at("vectors") >= stored * 64 * 4);
   // Room comes back with the rows, once the builder has let go of them.
   require_ok(index->clear());
-  CHECK(eventually([&] {
-    return index->add(numbers(0, 100), rows.view(0, 100), nullptr, nullptr).ok();
-  }));
+  CHECK(eventually(
+      [&] { return index->add(numbers(0, 100), rows.view(0, 100), nullptr, nullptr).ok(); }));
 }
 
 TEST_CASE("names and settings of indexes are checked") {
@@ -244,8 +243,7 @@ TEST_CASE("names and settings of indexes are checked") {
   good.dimensions = 3;
   for (const std::string& name : {std::string(), std::string(256, 'n'), std::string("a/b"),
                                   std::string(".."), std::string("a\0b", 3)}) {
-    CHECK(database->create_index(name, good, false).status().code() ==
-          ErrorCode::kInvalidArgument);
+    CHECK(database->create_index(name, good, false).status().code() == ErrorCode::kInvalidArgument);
   }
   const auto refused = [&](auto change, ErrorCode code, const std::string& message) {
     IndexOptions options = good;
@@ -272,8 +270,8 @@ TEST_CASE("indexes are made, found, renamed and dropped by name") {
   const auto index = make_index(*database, 3, Metric::kL2, "words");
   IndexOptions options = index->options();
   CHECK(require_value(database->create_index("words", options, true)).get() == index.get());
-  require_error(database->create_index("words", options, false).status(),
-                ErrorCode::kAlreadyExists, "index 'words' already exists");
+  require_error(database->create_index("words", options, false).status(), ErrorCode::kAlreadyExists,
+                "index 'words' already exists");
   options.m = 8;
   CHECK(database->create_index("words", options, true).status().code() ==
         ErrorCode::kAlreadyExists);

@@ -62,8 +62,8 @@ SearchResult ask(const Index& index, bool exact) {
 
 void require_equal(const SearchResult& a, const SearchResult& b) {
   CHECK(a.counts == b.counts);
-  CHECK(std::memcmp(a.distances.data(), b.distances.data(),
-                    a.distances.size() * sizeof(float)) == 0);
+  CHECK(std::memcmp(a.distances.data(), b.distances.data(), a.distances.size() * sizeof(float)) ==
+        0);
   CHECK(std::ranges::equal(a.ids.integers(), b.ids.integers()));
   CHECK(a.vectors == b.vectors);
   for (std::size_t i = 0; i < a.ids.size(); ++i) {
@@ -89,8 +89,7 @@ TEST_CASE("answers are the same bits after closing and opening again") {
   CHECK(row_count(*index) == 1480);
   require_equal(ask(*index, false), walked);
   require_equal(ask(*index, true), scanned);
-  CHECK(std::ranges::equal(require_value(index->view())->ids(0, 1480).integers(),
-                           ids.integers()));
+  CHECK(std::ranges::equal(require_value(index->view())->ids(0, 1480).integers(), ids.integers()));
   const auto changed = require_value(index->get(numbers(40, 41), {}));
   CHECK(changed.metadata->text(0) == "{\"changed\":true}");
   CHECK(require_value(index->stats()).last_sequence == 1500);
@@ -171,11 +170,10 @@ TEST_CASE("leftovers of springg go, files of others stay") {
   fill(*database);
   require_ok(database->close());
   const std::string uuid = "01234567-89ab-4def-8123-456789abcdef";
-  const std::vector<std::string> ours = {uuid + ".segment", uuid + ".delta",
-                                         uuid + ".segment.tmp", "manifest-0000000000000001",
+  const std::vector<std::string> ours = {uuid + ".segment", uuid + ".delta", uuid + ".segment.tmp",
+                                         "manifest-0000000000000001",
                                          "manifest-0000000000000099.tmp"};
-  const std::vector<std::string> theirs = {"notes.txt", "x.segment", "backup.tmp",
-                                           "manifest-old"};
+  const std::vector<std::string> theirs = {"notes.txt", "x.segment", "backup.tmp", "manifest-old"};
   for (const auto& name : ours) write_file(directory.path() + "/" + name, "left over");
   for (const auto& name : theirs) write_file(directory.path() + "/" + name, "mine");
   database = open_directory(directory.path());

@@ -26,8 +26,8 @@ struct Spread {
   explicit Spread(Metric metric = Metric::kL2) {
     index = make_index(*database, 16, metric);
     for (std::size_t begin = 0; begin < 9000; begin += 3000) {
-      require_value(index->add(numbers(begin, begin + 3000), rows.view(begin, 3000), nullptr,
-                               nullptr));
+      require_value(
+          index->add(numbers(begin, begin + 3000), rows.view(begin, 3000), nullptr, nullptr));
       if (begin < 6000) require_ok(database->flush());
     }
     require_value(index->remove(numbers(100, 200)));
@@ -62,8 +62,7 @@ TEST_CASE("exact search over all parts equals a loop in float64") {
     std::vector<std::pair<double, std::uint64_t>> expected;
     for (std::uint64_t id = 0; id < 8990; ++id) {
       if ((id >= 100 && id < 200) || (id >= 5000 && id < 5500)) continue;
-      expected.emplace_back(
-          distance_l2(queries.all().row(q), data.rows.all().row(id), 16), id);
+      expected.emplace_back(distance_l2(queries.all().row(q), data.rows.all().row(id), 16), id);
     }
     std::sort(expected.begin(), expected.end());
     REQUIRE(result.counts[q] == 20);
@@ -225,16 +224,19 @@ TEST_CASE("searches out of range are refused with what was expected") {
     CHECK(status.message() == message);
   };
   const MatrixView one = query.view(0, 1);
-  refused(one, [](SearchOptions& o) { o.k = 0; }, "k out of range: expected 1..10000, got 0");
-  refused(one, [](SearchOptions& o) { o.k = 10001; },
-          "k out of range: expected 1..10000, got 10001");
-  refused(one, [](SearchOptions& o) { o.ef = 0; }, "ef out of range: expected 1..4096, got 0");
-  refused(one, [](SearchOptions& o) { o.ef = 4097; },
-          "ef out of range: expected 1..4096, got 4097");
-  refused(query.all(), [](SearchOptions&) {},
-          "query at row 1 is not finite: element 1 is nan");
-  refused(random_rows(1, 3).all(), [](SearchOptions&) {},
-          "vector dimension mismatch: expected 2, got 3");
+  refused(
+      one, [](SearchOptions& o) { o.k = 0; }, "k out of range: expected 1..10000, got 0");
+  refused(
+      one, [](SearchOptions& o) { o.k = 10001; }, "k out of range: expected 1..10000, got 10001");
+  refused(
+      one, [](SearchOptions& o) { o.ef = 0; }, "ef out of range: expected 1..4096, got 0");
+  refused(
+      one, [](SearchOptions& o) { o.ef = 4097; }, "ef out of range: expected 1..4096, got 4097");
+  refused(
+      query.all(), [](SearchOptions&) {}, "query at row 1 is not finite: element 1 is nan");
+  refused(
+      random_rows(1, 3).all(), [](SearchOptions&) {},
+      "vector dimension mismatch: expected 2, got 3");
   const SearchResult empty = require_value(index->search(one, SearchOptions(), nullptr));
   CHECK(empty.counts == std::vector<std::uint32_t>{0});
 }

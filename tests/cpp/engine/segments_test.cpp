@@ -117,9 +117,9 @@ TEST_CASE("a call larger than a memtable becomes a segment before it returns") {
     require_error(index->add(numbers(100, 70'100), rows.all(), nullptr, nullptr).status(),
                   ErrorCode::kInvalidArgument,
                   "vector at row 68000 is not finite: element 0 is inf");
-    require_error(index->add(numbers(50, 70'050), numbered(50, 70'050).all(), nullptr, nullptr)
-                      .status(),
-                  ErrorCode::kAlreadyExists, "id 50 already exists in index 'bulk'");
+    require_error(
+        index->add(numbers(50, 70'050), numbered(50, 70'050).all(), nullptr, nullptr).status(),
+        ErrorCode::kAlreadyExists, "id 50 already exists in index 'bulk'");
     StopAtOnce stop;
     require_error(
         index->add(numbers(100, 70'100), numbered(100, 70'100).all(), nullptr, &stop).status(),

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "catch.h"
-#include "sample_segment.h"
 #include "file_bytes.h"
+#include "sample_segment.h"
 
 namespace springg::storage {
 
