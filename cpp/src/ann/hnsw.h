@@ -2,15 +2,16 @@
 // HNSW graphs (Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using
 // Hierarchical Navigable Small World graphs", 2018): growing in memory, and sealed in a segment.
 //
-// Layer 0 is a table of fixed-width rows of 2M row numbers, 64-byte aligned, nearest first, ended
-// by kNoRow, without counts. Rows with a level (1 in M) are numbered again in a compact upper part
+// Layer 0 is a table of fixed-width rows of 2M row numbers, 64-byte aligned, in no order, ended by
+// kNoRow, without counts. Rows with a level (1 in M) are numbered again in a compact upper part
 // whose links are those numbers. Vectors lie elsewhere (Space).
 //
 // Growing: batch-synchronous (docs/adr): rows are inserted in batches that are at most a small part
-// of the graph; each batch searches the frozen graph in parallel, then forward links are written,
-// then reverse links are grouped by target and each target is pruned once. Levels come from
-// hash(seed, row). So equal rows and seed give an equal graph for any number of threads, if
-// extend() is called once; the graph grown in steps depends on the steps alone.
+// of the graph. Each batch searches the frozen graph in parallel and, exactly, itself, since rows
+// that come together are often alike; then forward links are written, then reverse links are
+// grouped by target and each target is pruned once. Levels come from hash(seed, row). So equal rows
+// and seed give an equal graph for any number of threads, if extend() is called once; the graph
+// grown in steps depends on the steps alone.
 #pragma once
 
 #include <cstddef>

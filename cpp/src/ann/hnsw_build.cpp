@@ -109,7 +109,7 @@ void BatchInserter::link_forward(const Layer& layer, std::uint32_t number, std::
   }
   Neighbor kept[SearchScratch::kLinksMax];
   const std::size_t m = data_.options.m;
-  const std::size_t count = select_neighbors(worker.pairs, layer, worker.candidates, m, kept);
+  const std::size_t count = select_neighbors(worker.pairs, layer, worker.candidates, {m, m}, kept);
   std::uint32_t* links = layer.links(number);
   for (std::size_t i = 0; i < count; ++i) {
     store_relaxed(links + i, kept[i].row);
@@ -225,8 +225,10 @@ void BatchInserter::add_links(const Layer& layer, std::uint32_t target, Edge* ed
   }
   std::sort(worker.candidates.begin(), worker.candidates.end(), nearer);
   Neighbor kept[SearchScratch::kLinksMax];
+  // Room is left, so that the next links do not make it choose again at once.
+  const SelectLimits most{width, width * 3 / 4};
   const std::size_t kept_count =
-      select_neighbors(worker.pairs, layer, worker.candidates, width, kept);
+      select_neighbors(worker.pairs, layer, worker.candidates, most, kept);
   for (std::size_t i = 0; i < width; ++i) {
     store_relaxed(links + i, i < kept_count ? kept[i].row : kNoRow);
   }

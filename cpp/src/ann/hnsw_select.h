@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -18,6 +19,7 @@ class PairRanks {
  public:
   explicit PairRanks(const Space& space);
 
+  Metric metric() const noexcept { return space_->metric; }
   void set_pivot(std::uint32_t row);
   // ranks[i] = rank of rows[i] from the pivot, near enough for choosing links.
   void rank(const std::uint32_t* rows, std::size_t count, float* ranks) const noexcept;
@@ -37,21 +39,44 @@ class PairRanks {
 bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows, std::size_t count,
                 float rank);
 
-// Walks candidates (numbers of `layer`, nearest first) and keeps each that is nearer to the origin
-// than to all that were kept before, until `limit` are kept. `kept` gets them; returns how many.
+// How many links are chosen by each of two rules.
+struct SelectLimits {
+  std::size_t strict;  // nearer to the origin than to every link chosen before
+  std::size_t loose;   // then the nearest of the others, when that is so but for kLooseFactor
+};
+// Of ranks. A factor in the one and only pass breaks clustered data; a second pass just adds links.
+inline constexpr float kLooseFactor = 1.2F;
+
+// Chooses among candidates (numbers of `layer`, nearest first). `kept` gets those chosen, strictly
+// chosen ones first; returns how many.
 template <class Layer>
 std::size_t select_neighbors(PairRanks& pairs, const Layer& layer,
-                             std::span<const Neighbor> candidates, std::size_t limit,
+                             std::span<const Neighbor> candidates, SelectLimits most,
                              Neighbor* kept) {
   std::uint32_t rows[2 * limits::kMMax];
+  Neighbor refused[2 * limits::kMMax];
   std::size_t count = 0;
-  for (const Neighbor& candidate : candidates) {
-    if (count == limit) break;
-    const std::uint32_t row = layer.row_of(candidate.row);
-    if (count != 0 && any_nearer(pairs, row, rows, count, candidate.rank)) continue;
+  std::size_t refused_count = 0;
+  const auto keep = [&](const Neighbor& candidate, std::uint32_t row) {
     rows[count] = row;
-    kept[count] = candidate;
-    ++count;
+    kept[count++] = candidate;
+  };
+  for (const Neighbor& candidate : candidates) {
+    if (count == most.strict) return count;
+    const std::uint32_t row = layer.row_of(candidate.row);
+    if (count == 0 || !any_nearer(pairs, row, rows, count, candidate.rank)) {
+      keep(candidate, row);
+    } else if (refused_count < std::size(refused)) {
+      refused[refused_count++] = candidate;
+    }
+  }
+  // A factor says nothing of ranks that may be negative.
+  if (pairs.metric() == Metric::kDot) return count;
+  for (std::size_t i = 0; i < refused_count && count < most.loose; ++i) {
+    const std::uint32_t row = layer.row_of(refused[i].row);
+    if (!any_nearer(pairs, row, rows, count, refused[i].rank / kLooseFactor)) {
+      keep(refused[i], row);
+    }
   }
   return count;
 }

@@ -27,8 +27,8 @@ inline Floors read_floors() {
     }
     const std::size_t equals = line.find('=');
     if (equals == std::string::npos) throw std::runtime_error("not key = number: " + line);
-    const std::string key =
-        line.substr(first, line.find_last_not_of(" \t", equals - 1) - first + 1);
+    const std::size_t last = line.find_last_not_of(" \t", equals - 1);
+    const std::string key = line.substr(first, last - first + 1);
     floors[section][key] = std::stod(line.substr(equals + 1));
   }
   return floors;
