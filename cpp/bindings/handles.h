@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "numpy_views.h"
@@ -27,7 +28,7 @@ class Held {
     if (getpid() == process_) {
       drop(pointer_);
     } else {
-      static_cast<void>(new std::shared_ptr<T>(std::move(pointer_)));
+      static_cast<void>(new (std::nothrow) std::shared_ptr<T>(std::move(pointer_)));
     }
   }
 
