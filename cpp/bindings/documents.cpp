@@ -201,7 +201,7 @@ class Writer {
 
 }  // namespace
 
-MetadataColumn documents_of(py::sequence rows) {
+MetadataColumn documents_of(const py::sequence& rows) {
   // A tuple of its own: code run by an element cannot change what is walked.
   const py::tuple items(rows);
   MetadataColumn column;

@@ -16,7 +16,7 @@ namespace py = pybind11;
 // the field that JSON cannot hold as given: a NaN, an integer beyond 64 bits, a key that is no
 // string, a lone surrogate, more than 64 levels, an object of another type. numpy scalars and
 // arrays become numbers and lists, tuples become lists.
-MetadataColumn documents_of(py::sequence rows);
+MetadataColumn documents_of(const py::sequence& rows);
 
 // JSON text, or None, of documents begin, begin + step, ... (`count` of them).
 py::list python_documents(const MetadataColumn& column, std::size_t begin, std::size_t count,
