@@ -71,11 +71,9 @@ def main() -> None:
         for q in data.queries[:20]:
             index.search(q, K, exact=True, threads=1, include=())
 
-    def sum_of_all() -> None:
-        for _ in range(20):
-            unit_base.sum()
-
-    single_taken = interleaved(single, sum_of_all, arguments.pairs)
+    single_taken = interleaved(
+        single, lambda: [unit_base.sum() for _ in range(20)], arguments.pairs
+    )
     read_gb = 20 * data.base.nbytes / 1e9
     report(
         "exact_search",
