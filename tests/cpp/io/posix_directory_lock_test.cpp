@@ -63,6 +63,40 @@ TEST_CASE("a forked child neither has its parent's lock nor frees it") {
   CHECK(in_child([&] { return try_to_lock(directory.path(), pid); }) == 0);
 }
 
+TEST_CASE("what a child inherited does not free the lock that it took when its parent was gone") {
+  const testing::TemporaryDirectory directory;
+  std::array<int, 2> parent_lives{}, told{}, go_on{};
+  REQUIRE(::pipe(parent_lives.data()) == 0);
+  REQUIRE(::pipe(told.data()) == 0);
+  REQUIRE(::pipe(go_on.data()) == 0);
+  const pid_t parent = ::fork();
+  if (parent == 0) {
+    auto inherited = posix_file_system().lock_directory(directory.path());
+    if (::fork() != 0) ::_exit(inherited.ok() ? 0 : 1);
+    // The write end is the parent's and the test's, which close it.
+    (void)::close(parent_lives[1]);
+    char end = 0;
+    while (::read(parent_lives[0], &end, 1) > 0) {
+    }
+    const auto own = posix_file_system().lock_directory(directory.path());
+    (*inherited).reset();
+    const pid_t pid = own.ok() ? ::getpid() : 0;
+    [[maybe_unused]] const ssize_t written = ::write(told[1], &pid, sizeof pid);
+    [[maybe_unused]] const ssize_t over = ::read(go_on[0], &end, 1);
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(parent, &status, 0) == parent);
+  REQUIRE(status == 0);
+  (void)::close(parent_lives[1]);
+  pid_t child = 0;
+  REQUIRE(::read(told[0], &child, sizeof child) == sizeof child);
+  CHECK(child != 0);
+  CHECK(try_to_lock(directory.path(), child) == 0);
+  REQUIRE(::write(go_on[1], "x", 1) == 1);
+  for (const int end : {parent_lives[0], told[0], told[1], go_on[0], go_on[1]}) (void)::close(end);
+}
+
 TEST_CASE("an attempt that is refused in the process does not free the lock") {
   const testing::TemporaryDirectory directory;
   auto lock = posix_file_system().lock_directory(directory.path());
