@@ -157,14 +157,14 @@ def test_vectors_are_kept_as_sent(db):
 
 
 def test_scan_is_of_the_moment_of_the_call(filled):
-    scan = filled.scan(batch_size=30)
+    scan = filled.scan(batch_size=33)
     filled.delete(np.arange(50))
     filled.add(1000, np.ones(8))
     filled.optimize()
     batches = list(scan)
-    assert [len(b) for b in batches] == [30, 30, 30, 10]
+    assert [len(b) for b in batches] == [33, 33, 33, 1]
     assert [r.id for b in batches for r in b] == list(range(100))
-    assert batches[1][0].metadata == {"row": 30}
+    assert batches[1][0].metadata == {"row": 33}
     assert batches[1][0].vector.shape == (8,)
     assert list(next(filled.scan(1, include=("metadata",)))) == [
         springg.Record(50, None, {"row": 50})
