@@ -85,6 +85,9 @@ TEST_CASE("every byte of an image changed, and every cut, is refused or harmless
       Image hostile = image;
       hostile.span()[at] ^= static_cast<std::byte>(flip);
       const auto sealed = SealedGraph::open(hostile.span(), rows);
+      // The entry may be another that is there; a layer's rows may reach into its padding.
+      const bool entry = at / 4 == 5;
+      if (at < 32 && !entry) CHECK_FALSE(sealed.ok());
       if (sealed.ok()) {
         CHECK(searches_are_sound(sealed.value(), stored));
       } else {

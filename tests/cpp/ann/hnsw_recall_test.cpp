@@ -94,6 +94,15 @@ TEST_CASE("recall holds after a random half is deleted, and none of it comes bac
   }
 }
 
+TEST_CASE("recall holds when rows that are alike come together") {
+  // Clusters are narrower than a batch: a row's neighbors are mostly in its own.
+  const StoredRows stored(clustered(10'000, 24, 200, 1, true), Metric::kL2, ScalarType::kFloat32);
+  const auto graph = build(stored, {16, 100, 1});
+  const double recall = recall_at_10(*graph, stored, clustered(200, 24, 200, 2), 24);
+  CAPTURE(recall);
+  CHECK(recall >= 0.97);
+}
+
 TEST_CASE("the few rows that are left of many are all found") {
   const StoredRows stored(clustered(3000, 16, 10, 1), Metric::kL2, ScalarType::kFloat32);
   const auto graph = build(stored, {8, 60, 1});

@@ -46,15 +46,17 @@ struct Matrix {
 };
 
 // Rows around `clusters` centers, at 0.7 of their spread; with 0 clusters, uniform in the cube.
+// Clusters come in random order, or one after another.
 inline Matrix clustered(std::size_t rows, std::size_t dimensions, std::size_t clusters,
-                        std::uint64_t seed) {
+                        std::uint64_t seed, bool in_order = false) {
   Random centers_random(7);
   std::vector<float> centers(clusters * dimensions);
   for (float& x : centers) x = centers_random.bell();
   Random random(seed);
   Matrix matrix{rows, dimensions, std::vector<float>(rows * dimensions)};
   for (std::size_t i = 0; i < rows; ++i) {
-    const std::size_t c = clusters == 0 ? 0 : random.below(static_cast<std::uint32_t>(clusters));
+    std::size_t c = clusters == 0 ? 0 : random.below(static_cast<std::uint32_t>(clusters));
+    if (in_order) c = i * clusters / rows;
     for (std::size_t d = 0; d < dimensions; ++d) {
       matrix.row(i)[d] =
           clusters == 0 ? random.uniform() : centers[c * dimensions + d] + 0.7F * random.bell();
