@@ -2,6 +2,7 @@
 // Many threads on one index. Run under ThreadSanitizer, where a race is a failure by itself.
 #include "engine/support.h"
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 
@@ -162,6 +163,32 @@ TEST_CASE("one id is added once, whoever is first", "[concurrency]") {
   for (std::thread& thread : threads) thread.join();
   CHECK(stored == 200);
   CHECK(row_count(*index) == 200);
+}
+
+TEST_CASE("a reader sees all of an upsert or none of it", "[concurrency]") {
+  constexpr std::uint64_t kIds = 64;
+  const auto database = open_memory();
+  const auto index = make_index(*database, 1);
+  Faults faults;
+  const auto store = [&](int round) {
+    const Rows rows{1, std::vector<float>(kIds, static_cast<float>(round))};
+    faults.expect(index->upsert(numbers(0, kIds), rows.all(), nullptr, nullptr).ok());
+  };
+  store(0);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int round = 1; round <= 500; ++round) store(round);
+    stop.store(true);
+  });
+  while (!stop.load()) {
+    const auto batch = index->get(numbers(0, kIds), {.metadata = false, .vectors = true});
+    faults.expect(batch.ok() && batch.value().ids.size() == kIds);
+    if (!batch.ok()) continue;
+    const std::vector<float>& vectors = batch.value().vectors;
+    faults.expect(std::count(vectors.begin(), vectors.end(), vectors.front()) == kIds);
+  }
+  writer.join();
+  CHECK(faults.count == 0);
 }
 
 }  // namespace springg::test
