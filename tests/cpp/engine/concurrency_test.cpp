@@ -177,7 +177,7 @@ TEST_CASE("a reader sees all of an upsert or none of it", "[concurrency]") {
   store(0);
   std::atomic<bool> stop{false};
   std::thread writer([&] {
-    for (int round = 1; round <= 500; ++round) store(round);
+    for (int round = 1; round <= 150; ++round) store(round);
     stop.store(true);
   });
   while (!stop.load()) {
