@@ -6,7 +6,6 @@
 #include <limits>
 #include <string>
 
-#include "documents.h"
 #include "errors.h"
 #include "ids.h"
 #include "numpy_views.h"
@@ -16,55 +15,13 @@ namespace springg::bindings {
 
 namespace {
 
-py::array_t<float> column_of(const QueryHits& hits, const std::vector<float>& values) {
-  py::array_t<float> array(static_cast<py::ssize_t>(hits.count));
-  float* out = array.mutable_data();
-  auto at = static_cast<std::ptrdiff_t>(hits.first);
-  for (std::size_t i = 0; i < hits.count; ++i, at += hits.step) {
-    out[i] = values[static_cast<std::size_t>(at)];
-  }
-  return array;
-}
-
-std::size_t width_of_vectors(const SearchResult& result) {
-  return result.ids.empty() ? 0 : result.vectors.size() / result.ids.size();
-}
-
-py::object vectors_of(const QueryHits& hits) {
-  const SearchResult& result = *hits.result;
-  if (result.vectors.empty()) return py::none();
-  const std::size_t width = width_of_vectors(result);
-  py::array_t<float> array({hits.count, width});
-  float* out = array.mutable_data();
-  auto at = static_cast<std::ptrdiff_t>(hits.first_id);
-  for (std::size_t i = 0; i < hits.count; ++i, at += hits.step) {
-    std::copy_n(result.vectors.data() + static_cast<std::size_t>(at) * width, width,
-                out + i * width);
-  }
-  return array;
-}
-
-QueryHits select(const QueryHits& hits, std::ptrdiff_t start, std::ptrdiff_t step,
-                 std::size_t count) {
-  const auto last = start + step * (static_cast<std::ptrdiff_t>(count) - 1);
-  const auto size = static_cast<std::ptrdiff_t>(hits.count);
-  if (count > 0 && (start < 0 || start >= size || last < 0 || last >= size)) {
-    throw py::index_error("hit out of range");
-  }
-  QueryHits selected = hits;
-  selected.first =
-      static_cast<std::size_t>(static_cast<std::ptrdiff_t>(hits.first) + start * hits.step);
-  selected.first_id =
-      static_cast<std::size_t>(static_cast<std::ptrdiff_t>(hits.first_id) + start * hits.step);
-  selected.count = count;
-  selected.step = hits.step * step;
-  return selected;
-}
-
 QueryHits query_of(const BatchResult& batch, std::size_t i) {
   if (i >= batch.ends.size()) throw py::index_error("query out of range");
-  return {batch.result, i * batch.result->k, i == 0 ? 0 : batch.ends[i - 1],
-          batch.result->counts[i], 1};
+  return {.result = batch.result,
+          .first = i * batch.result->k,
+          .first_id = i == 0 ? 0 : batch.ends[i - 1],
+          .count = batch.result->counts[i],
+          .dimensions = batch.dimensions};
 }
 
 py::list ids_of_queries(const BatchResult& batch) {
@@ -100,14 +57,9 @@ py::array_t<std::uint64_t> keys_of(const BatchResult& batch) {
 
 }  // namespace
 
-QueryHits hits_of_query(SearchResult&& result) {
-  auto shared = std::make_shared<const SearchResult>(std::move(result));
-  const std::size_t count = shared->counts.empty() ? 0 : shared->counts.front();
-  return {std::move(shared), 0, 0, count, 1};
-}
-
-BatchResult hits_of_batch(SearchResult&& result) {
+BatchResult hits_of_batch(SearchResult&& result, std::size_t dimensions) {
   BatchResult batch;
+  batch.dimensions = dimensions;
   batch.ends.reserve(result.counts.size());
   std::size_t end = 0;
   for (const std::uint32_t count : result.counts) batch.ends.push_back(end += count);
@@ -116,24 +68,6 @@ BatchResult hits_of_batch(SearchResult&& result) {
 }
 
 void bind_results(py::module_& module) {
-  py::class_<QueryHits>(module, "QueryHits", plain_class(), "Hits of one query.")
-      .def("__len__", [](const QueryHits& hits) { return hits.count; })
-      .def("ids",
-           [](const QueryHits& hits) {
-             return python_ids(hits.result->ids, hits.first_id, hits.count, hits.step);
-           })
-      .def("scores", [](const QueryHits& hits) { return column_of(hits, hits.result->scores); })
-      .def("distances",
-           [](const QueryHits& hits) { return column_of(hits, hits.result->distances); })
-      .def("documents",
-           [](const QueryHits& hits) -> py::object {
-             if (!hits.result->metadata) return py::none();
-             return python_documents(*hits.result->metadata, hits.first_id, hits.count, hits.step);
-           })
-      .def("vectors", &vectors_of)
-      .def("select", &select, py::arg("start"), py::arg("step"), py::arg("count"))
-      .def_property_readonly("distances_computed",
-                             [](const QueryHits& hits) { return hits.result->distances_computed; });
   py::class_<BatchResult>(module, "BatchResult", plain_class(), "Hits of many queries.")
       .def("__len__", [](const BatchResult& batch) { return batch.ends.size(); })
       .def("ids", &ids_of_queries)
@@ -155,7 +89,12 @@ void bind_results(py::module_& module) {
              return array;
            })
       .def("keys", &keys_of)
-      .def("query", &query_of, py::arg("i"))
+      .def(
+          "query",
+          [](const BatchResult& batch, std::size_t i, const py::object& type) {
+            return python_hits(type, query_of(batch, i));
+          },
+          py::arg("i"), py::arg("kind"))
       .def_property_readonly("distances_computed", [](const BatchResult& batch) {
         return batch.result->distances_computed;
       });

@@ -5,6 +5,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <exception>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -33,6 +35,23 @@ template <class T>
 T take(Result<T>&& result) {
   if (!result.ok()) raise(result.status());
   return std::move(result).value();
+}
+
+// What a plain CPython function returns: the object that `work` makes, or null with the error set.
+template <class Work>
+PyObject* guarded(Work&& work) noexcept {
+  try {
+    return py::object(work()).release().ptr();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
 }
 
 }  // namespace springg::bindings

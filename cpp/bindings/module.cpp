@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "C++ core of springg; use the springg package.";
   module.attr("__version__") = SPRINGG_VERSION;
   bind_columns(module);
+  bind_query_hits(module);
   bind_results(module);
   bind_index(module);
   bind_database(module);

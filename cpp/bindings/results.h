@@ -17,26 +17,35 @@ namespace springg::bindings {
 namespace py = pybind11;
 
 // Some hits of one query: `count` of them, the first at `first` of the query's columns and at
-// `first_id` of the ids, `step` apart.
+// `first_id` of the ids, `step` apart. `dimensions` is 0 when vectors were not asked for.
 struct QueryHits {
   std::shared_ptr<const SearchResult> result;
   std::size_t first = 0;
   std::size_t first_id = 0;
   std::size_t count = 0;
   std::ptrdiff_t step = 1;
+  std::size_t dimensions = 0;
 };
 
 // All hits of a batch. `ends[i]` is the number of ids up to and with query i.
 struct BatchResult {
   std::shared_ptr<const SearchResult> result;
   std::vector<std::size_t> ends;
+  std::size_t dimensions = 0;
 };
 
-QueryHits hits_of_query(SearchResult&& result);
-BatchResult hits_of_batch(SearchResult&& result);
+QueryHits hits_of_query(SearchResult&& result, std::size_t dimensions);
+BatchResult hits_of_batch(SearchResult&& result, std::size_t dimensions);
 
-// Adds search(index, queries, k, ef, exact, min_score, filter, include, threads) to the module, as
-// a plain CPython function: a short search takes less time than a general call through pybind11.
+// A Python object of `type`, which is QueryHits or a Python subclass of it.
+py::object python_hits(py::handle type, QueryHits&& hits);
+
+// Adds the type QueryHits: a plain CPython type, since a search makes one object of it, and a
+// general one through pybind11 takes longer than the rest of a short call.
+void bind_query_hits(py::module_& module);
+
+// Adds search(index, queries, k, ef, exact, min_score, filter, include, threads, type) to the
+// module, as a plain CPython function for the same reason.
 void bind_search(py::module_& module);
 
 inline constexpr unsigned kIncludeMetadata = 1;

@@ -3,7 +3,6 @@
 #include <pybind11/pybind11.h>
 
 #include <limits>
-#include <new>
 #include <string>
 
 #include "arguments.h"
@@ -18,7 +17,19 @@ namespace springg::bindings {
 
 namespace {
 
-enum Argument { kIndex, kQueries, kK, kEf, kExact, kMinScore, kFilter, kInclude, kThreads, kCount };
+enum Argument {
+  kIndex,
+  kQueries,
+  kK,
+  kEf,
+  kExact,
+  kMinScore,
+  kFilter,
+  kInclude,
+  kThreads,
+  kType,
+  kCount
+};
 
 std::size_t size_of(py::handle value, const char* name) {
   return unsigned_of(value, name, std::numeric_limits<std::int64_t>::max());
@@ -53,56 +64,48 @@ SearchOptions options_of(PyObject* const* arguments) {
   return options;
 }
 
+// Hits of one query are of the type that was passed: QueryHits, or the façade's subclass of it.
 // NotImplemented when `queries` cannot be read in place: the façade converts and calls again.
-PyObject* search(PyObject* const* arguments) {
-  if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) {
-    return Py_NewRef(Py_NotImplemented);
-  }
+py::object search(PyObject* const* arguments) {
+  const auto not_in_place = py::reinterpret_borrow<py::object>(Py_NotImplemented);
+  if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) return not_in_place;
   const auto queries = py::reinterpret_borrow<py::array>(arguments[kQueries]);
   const std::optional<MatrixView> view = matrix_in_place(queries);
-  if (!view) return Py_NewRef(Py_NotImplemented);
+  if (!view) return not_in_place;
   const auto& handle = py::handle(arguments[kIndex]).cast<const IndexHandle&>();
   const SearchOptions options = options_of(arguments);
   const Index& index = *handle.index;
+  const std::size_t dimensions = options.include.vectors ? index.options().dimensions : 0;
   const bool batch = queries.ndim() == 2;
   if (!batch && !options.exact && !options.filter.active()) {
     // Microseconds of work: the plainest release of the GIL, and no signals.
     PyThreadState* thread = PyEval_SaveThread();
     Result<SearchResult> found = index.search(*view, options, nullptr);
     PyEval_RestoreThread(thread);
-    return py::cast(hits_of_query(take(std::move(found)))).release().ptr();
+    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), dimensions));
   }
   CallProgress progress{py::none()};
   SearchResult found =
       with_progress(progress, [&](Progress* p) { return index.search(*view, options, p); });
-  if (batch) return py::cast(hits_of_batch(std::move(found))).release().ptr();
-  return py::cast(hits_of_query(std::move(found))).release().ptr();
+  if (batch) return py::cast(hits_of_batch(std::move(found), dimensions));
+  return python_hits(arguments[kType], hits_of_query(std::move(found), dimensions));
 }
 
 PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_ssize_t count) {
-  try {
+  return guarded([&] {
     if (count != kCount) {
       throw py::type_error("search() takes " + std::to_string(kCount) + " arguments, got " +
                            std::to_string(count));
     }
     return search(arguments);
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const py::builtin_exception& error) {
-    error.set_error();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
+  });
 }
 
 PyMethodDef kSearchMethods[] = {
     {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
      METH_FASTCALL,
-     "search(index, queries, k, ef, exact, min_score, allowed, include, threads, /)\n--\n\n"
-     "QueryHits of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
+     "search(index, queries, k, ef, exact, min_score, allowed, include, threads, kind, /)\n--\n\n"
+     "`kind` of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -27,7 +27,6 @@ __all__ = ["Index"]
 _FLAGS: dict[Any, int] = {("metadata",): _arrays.INCLUDE_METADATA, (): 0}
 # Looked up once: a short search takes little longer than a few look-ups.
 _search = _core.search
-_QueryHits = _core.QueryHits
 
 
 class Index:
@@ -313,11 +312,13 @@ class Index:
             flags = _FLAGS[include]
         except (KeyError, TypeError):
             flags = _arrays.include_flags(include)
-        found = _search(self._core, vectors, k, ef, exact, min_score, allowed, flags, threads)
+        found = _search(self._core, vectors, k, ef, exact, min_score, allowed, flags, threads, Hits)
         if found is NotImplemented:
             queries = _arrays.as_queries(vectors, self.dimensions)
-            found = _search(self._core, queries, k, ef, exact, min_score, allowed, flags, threads)
-        return Hits(found) if isinstance(found, _QueryHits) else BatchHits(found)
+            found = _search(
+                self._core, queries, k, ef, exact, min_score, allowed, flags, threads, Hits
+            )
+        return found if type(found) is Hits else BatchHits(found)
 
     @property
     def vectors(self) -> npt.NDArray[Any]:

@@ -90,15 +90,16 @@ class Hit(NamedTuple):
         return text + ")"
 
 
-class Hits(Sequence[Hit]):
+class Hits(_core.QueryHits, Sequence[Hit]):
     """Rows that a search found for one query, best first.
 
     A copy of the answer in C++: it pins nothing of the index, and makes Python objects when an
-    attribute is read. ``len(hits)``, iteration and ``hits[i]`` give `Hit`; a slice gives `Hits`.
-    Any thread may read it. Made by `Index.search`.
+    attribute is read; ``distances_computed`` says how much work the search was. ``len(hits)``,
+    iteration and ``hits[i]`` give `Hit`; a slice gives `Hits`. Any thread may read it. Made by
+    `Index.search`.
     """
 
-    __slots__ = ("_core", "_distances", "_ids", "_metadata", "_scores", "_vectors")
+    __slots__ = ("_distances", "_ids", "_metadata", "_scores", "_vectors")
 
     _distances: npt.NDArray[np.float32]
     _ids: list[Id]
@@ -106,16 +107,13 @@ class Hits(Sequence[Hit]):
     _scores: npt.NDArray[np.float32]
     _vectors: npt.NDArray[np.float32] | None
 
-    def __init__(self, core: _core.QueryHits) -> None:
-        self._core = core
-
     @property
     def ids(self) -> list[Id]:
         """Ids as they were given, best first."""
         try:
             return self._ids
         except AttributeError:
-            self._ids = self._core.ids()
+            self._ids = self._make_ids()
             return self._ids
 
     @property
@@ -124,7 +122,7 @@ class Hits(Sequence[Hit]):
         try:
             return self._scores
         except AttributeError:
-            self._scores = self._core.scores()
+            self._scores = self._make_scores()
             return self._scores
 
     @property
@@ -133,7 +131,7 @@ class Hits(Sequence[Hit]):
         try:
             return self._distances
         except AttributeError:
-            self._distances = self._core.distances()
+            self._distances = self._make_distances()
             return self._distances
 
     @property
@@ -142,7 +140,7 @@ class Hits(Sequence[Hit]):
         try:
             return self._metadata
         except AttributeError:
-            self._metadata = decoded(self._core.documents())
+            self._metadata = decoded(self._make_documents())
             return self._metadata
 
     @property
@@ -151,16 +149,8 @@ class Hits(Sequence[Hit]):
         try:
             return self._vectors
         except AttributeError:
-            self._vectors = self._core.vectors()
+            self._vectors = self._make_vectors()
             return self._vectors
-
-    @property
-    def distances_computed(self) -> int:
-        """Distances that the search computed, a measure of its work."""
-        return self._core.distances_computed
-
-    def __len__(self) -> int:
-        return len(self._core)
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -169,7 +159,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, index: int | slice) -> Hit | Hits:
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
-            return Hits(self._core.select(start, step, len(range(start, stop, step))))
+            return self._select(start, step, len(range(start, stop, step)))
         i = operator.index(index)
         return Hit(
             self.ids[i],
@@ -270,7 +260,7 @@ class BatchHits(Sequence[Hits]):
         i = operator.index(index)
         if not -len(self) <= i < len(self):
             raise IndexError(f"query {i} out of range: there are {len(self)}")
-        return Hits(self._core.query(i % len(self)))
+        return self._core.query(i % len(self), Hits)
 
     def __iter__(self) -> Iterator[Hits]:
         return (self[i] for i in range(len(self)))

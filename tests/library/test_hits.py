@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import springg
+from springg import _core
 
 
 @pytest.fixture
@@ -116,3 +117,22 @@ def test_keys_are_for_integer_ids(index):
 def test_hits_of_rows_without_metadata(index):
     index.add(["a", "b"], np.eye(4)[:2], [None, {}])
     assert index.search([1, 0, 0, 0], 2).metadata == [None, {}]
+
+
+def test_hits_are_made_by_search_alone(hits, filled):
+    for kind in (springg.Hits, type(hits).__mro__[1]):
+        with pytest.raises(TypeError, match=r"Index\.search"):
+            kind()
+    arguments = (filled._core, np.zeros(8, np.float32), 1, None, False, None, None, 0, 0)
+    for kind in (dict, 5):
+        with pytest.raises(TypeError, match="QueryHits"):
+            _core.search(*arguments, kind)
+    with pytest.raises(IndexError):
+        hits._select(4, 1, 3)
+
+
+def test_vectors_of_no_hits(filled):
+    batch = filled.search(np.zeros((2, 8)), 3, filter=[], include=["vector"])
+    assert batch[0].vectors.shape == (0, 8)
+    assert filled.search(np.zeros(8), 3, filter=[], include=["vector"]).vectors.shape == (0, 8)
+    assert filled.search(np.zeros(8), 3, filter=[], include=()).vectors is None
