@@ -9,6 +9,10 @@ function(springg_kernel_object isa)
   springg_target(${name})
   target_compile_options(${name} PRIVATE
     -O2 -fno-exceptions -fno-lto -ffp-contract=off -fno-fast-math ${ARGN})
+  if(SPRINGG_SANITIZE MATCHES address)
+    # A kernel is one function with thousands of inlined scopes: GCC takes minutes to guard each.
+    target_compile_options(${name} PRIVATE -fno-sanitize-address-use-after-scope)
+  endif()
   target_sources(springg_kernels PRIVATE $<TARGET_OBJECTS:${name}>)
 endfunction()
 
