@@ -25,15 +25,13 @@ if(NOT tsl-robin-map_FOUND)
   springg_missing("robin-map" robin-map-dev robin-map robin-map)
 endif()
 
-# xxHash has no CMake package everywhere; its header and library are enough.
+# xxHash is used from its header alone, inlined: nothing is linked.
 find_path(XXHASH_INCLUDE_DIR xxhash.h)
-find_library(XXHASH_LIBRARY NAMES xxhash)
-if(NOT XXHASH_INCLUDE_DIR OR NOT XXHASH_LIBRARY)
+if(NOT XXHASH_INCLUDE_DIR)
   springg_missing("xxHash" libxxhash-dev xxhash xxhash)
 endif()
 add_library(springg_xxhash INTERFACE)
 target_include_directories(springg_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
-target_link_libraries(springg_xxhash INTERFACE ${XXHASH_LIBRARY})
 
 if(SPRINGG_BUILD_TESTS)
   find_package(Catch2 CONFIG QUIET)

@@ -67,7 +67,7 @@ SearchOptions options_of(PyObject* const* arguments) {
 // Hits of one query are of the type that was passed: QueryHits, or the façade's subclass of it.
 // NotImplemented when `queries` cannot be read in place: the façade converts and calls again.
 py::object search(PyObject* const* arguments) {
-  const auto not_in_place = py::reinterpret_borrow<py::object>(Py_NotImplemented);
+  auto not_in_place = py::reinterpret_borrow<py::object>(Py_NotImplemented);
   if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) return not_in_place;
   const auto queries = py::reinterpret_borrow<py::array>(arguments[kQueries]);
   const std::optional<MatrixView> view = matrix_in_place(queries);

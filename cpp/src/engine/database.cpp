@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <new>
 #include <utility>
 
 #include "engine/database_core.h"
@@ -131,7 +132,7 @@ class DatabaseHandle final : public Database {
   ~DatabaseHandle() override {
     if (core_->runtime().process.foreign()) {
       // A forked child: threads and locks in there are the parent's. Left as it is.
-      new std::shared_ptr<DatabaseCore>(std::move(core_));
+      static_cast<void>(new (std::nothrow) std::shared_ptr<DatabaseCore>(std::move(core_)));
       return;
     }
     // Nobody is left to tell: what the flush could not write is lost, the directory is let go.

@@ -61,6 +61,7 @@ Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string path,
 std::vector<std::shared_ptr<IndexImpl>> DatabaseCore::indexes() const {
   base::MutexLock lock(catalog_mutex_);
   std::vector<std::shared_ptr<IndexImpl>> all;
+  all.reserve(indexes_.size());
   for (const auto& entry : indexes_) all.push_back(entry.second);
   return all;
 }
@@ -68,12 +69,14 @@ std::vector<std::shared_ptr<IndexImpl>> DatabaseCore::indexes() const {
 std::vector<std::string> DatabaseCore::index_names() const {
   base::MutexLock lock(catalog_mutex_);
   std::vector<std::string> names;
+  names.reserve(indexes_.size());
   for (const auto& entry : indexes_) names.push_back(entry.first);
   return names;
 }
 
 Status DatabaseCore::missing_index(const std::string& name) const {
   std::vector<std::string> names;
+  names.reserve(indexes_.size());
   for (const auto& entry : indexes_) names.push_back(entry.first);
   std::string message = "no index '" + name + "'";
   const std::vector<std::string> near = near_spellings(name, names);

@@ -146,6 +146,7 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
       // An index that was cleared or dropped since it was frozen keeps what that published.
       if (entry.uuid != one.index->uuid() || entry.incarnation != one.frozen.incarnation) continue;
       std::vector<storage::SegmentEntry> segments;
+      segments.reserve(one.segments.size());
       for (const SavedSegment& segment : one.segments) segments.push_back(segment.entry);
       changed = changed || !equal_segments(entry.segments, segments) ||
                 entry.next_sequence != one.frozen.next_sequence;
@@ -155,7 +156,7 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
   }
   if (changed) {
     const std::string name = storage::manifest_file_name(durable_.generation + 1);
-    if (const Status status = publish(std::move(next)); !status.ok()) {
+    if (Status status = publish(std::move(next)); !status.ok()) {
       // Files that a manifest on the disk may name must stay, whatever the error was.
       const Result<bool> there = files_->exists(file_path(name));
       if (!there.ok() || there.value()) created.keep();

@@ -88,7 +88,7 @@ class IndexImpl final : public Index,
   // Makes segments of all memtables; writers wait for the last of it only. Under jobs_mutex().
   Result<FrozenIndex> freeze() SPRINGG_REQUIRES(jobs_mutex_) SPRINGG_EXCLUDES(write_mutex_);
   // Puts the same rows, mapped from a file now, in the place of `before`.
-  void replace_with_mapped(const Part* before, std::shared_ptr<Part> mapped)
+  void replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped)
       SPRINGG_EXCLUDES(write_mutex_);
   std::shared_ptr<const View> current() const SPRINGG_EXCLUDES(view_mutex_);
   IndexStats collect_stats(bool take_error) const;

@@ -125,7 +125,7 @@ Status IndexImpl::convert_under_lock(const View& view) {
   return {};
 }
 
-void IndexImpl::replace_with_mapped(const Part* before, std::shared_ptr<Part> mapped) {
+void IndexImpl::replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped) {
   base::MutexLock lock(write_mutex_);
   const std::shared_ptr<const View> view = current();
   std::vector<PartView> parts = view->parts;

@@ -185,7 +185,7 @@ Status Memtable::extend_graph(std::uint32_t end, base::Executor& executor, Progr
     graph_.store(graph_owner_.get(), std::memory_order_release);
   }
   if (graph_owner_->covered() >= end && !final_repair) return {};
-  const Status status = graph_owner_->extend(space_, end, executor, progress, final_repair);
+  Status status = graph_owner_->extend(space_, end, executor, progress, final_repair);
   graph_memory_ = graph_owner_->memory_bytes();
   update_charge();
   return status;

@@ -118,8 +118,9 @@ class MemoryFileSystem final : public FileSystem {
     std::vector<std::string> made;
     for (; !state_->directories.contains(part); part = parent_of(part)) {
       if (state_->files.contains(part)) {
-        return io_error("cannot create directory " + path + ": a file has the name " + part)
-            .with("file", path);
+        std::string message = "cannot create directory " + path;
+        message.append(": a file has the name ").append(part);
+        return io_error(std::move(message)).with("file", path);
       }
       made.push_back(part);
     }

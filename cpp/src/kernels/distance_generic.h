@@ -321,7 +321,7 @@ SPRINGG_KERNEL std::size_t find_not_finite(const float* x, std::size_t count) no
       zeros = zeros + Batch::load_unaligned(x + i + k * kLanes<Isa>) * Batch(0.0F);
     });
     // Not any(zeros != zeros): xsimd 8 compares "ordered and unequal" for AVX.
-    if (!xsimd::all(zeros == zeros)) break;
+    if (!xsimd::all(zeros == zeros)) break;  // NOLINT(misc-redundant-expression)
   }
   for (; i < count; ++i) {
     std::uint32_t bits;
