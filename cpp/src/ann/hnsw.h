@@ -9,9 +9,9 @@
 // Growing: batch-synchronous (docs/adr): rows are inserted in batches that are at most a small part
 // of the graph. Each batch searches the frozen graph in parallel and, exactly, itself, since rows
 // that come together are often alike; then forward links are written, then reverse links are
-// grouped by target and each target is pruned once. Levels come from hash(seed, row). So equal rows
-// and seed give an equal graph for any number of threads, if extend() is called once; the graph
-// grown in steps depends on the steps alone.
+// grouped by target and each target is pruned once. A complete graph is refined (hnsw_refine.h).
+// Levels come from hash(seed, row). So equal rows and seed give an equal graph for any number of
+// threads, if extend() is called once; the graph grown in steps depends on the steps alone.
 #pragma once
 
 #include <cstddef>
@@ -61,12 +61,13 @@ class GrowingGraph {
 
   // Rows [0, covered()) are in the graph. Acquire.
   virtual std::uint32_t covered() const noexcept = 0;
-  // Inserts rows [covered(), end); space must hold them. covered() advances batch by batch. When
-  // `final_repair` is set, rows that cannot be reached from the entry are linked in afterwards.
+  // Inserts rows [covered(), end); space must hold them. covered() advances batch by batch. With
+  // `finish`, for a graph that gets no more rows, the links of layer 0 are then chosen again now
+  // that all rows are there, and rows that cannot be reached from the entry are linked in.
   // kFailedPrecondition when progress says stop (the graph is then whole up to covered()),
   // kResourceExhausted without memory.
   virtual Status extend(const Space& space, std::uint32_t end, base::Executor& executor,
-                        Progress* progress, bool final_repair) = 0;
+                        Progress* progress, bool finish) = 0;
   virtual GraphAnswer search(const Space& space, const Query& query,
                              const GraphQuery& request) const = 0;
   virtual std::size_t memory_bytes() const noexcept = 0;

@@ -250,10 +250,7 @@ void BatchInserter::link_back_part(const Layer& layer, const LayerBatch& batch, 
       edges.push_back({target, source, batch.ranks[place * m + i]});
     }
   }
-  std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) {
-    if (a.target != b.target) return a.target < b.target;
-    return a.rank < b.rank || (a.rank == b.rank && a.source < b.source);
-  });
+  std::sort(edges.begin(), edges.end(), by_target);
   for (std::size_t first = 0; first < edges.size();) {
     std::size_t last = first + 1;
     while (last < edges.size() && edges[last].target == edges[first].target) ++last;

@@ -32,12 +32,6 @@ class BatchInserter {
   Status insert(std::uint32_t end);
 
  private:
-  // A link that a row of the batch has to a target, to be answered by one back.
-  struct Edge {
-    std::uint32_t target;
-    std::uint32_t source;
-    float rank;
-  };
   struct Worker {
     explicit Worker(const Space& space) : pairs(space) {}
     PairRanks pairs;

@@ -7,6 +7,7 @@
 #include "ann/hnsw_build.h"
 #include "ann/hnsw_image.h"
 #include "ann/hnsw_links.h"
+#include "ann/hnsw_refine.h"
 #include "ann/hnsw_repair.h"
 #include "ann/hnsw_search.h"
 
@@ -30,19 +31,21 @@ class GrowingGraphImpl final : public GrowingGraph {
   }
 
   Status extend(const Space& space, std::uint32_t end, base::Executor& executor, Progress* progress,
-                bool final_repair) override try {
+                bool finish) override try {
     if (end > data_.rows_max) {
       return resource_exhausted("the graph has room for " + std::to_string(data_.rows_max) +
                                 " rows, got " + std::to_string(end));
     }
     const std::uint32_t begin = covered();
-    Pace pace(progress, end > begin ? end - begin : 0);
+    Pace pace(progress, (end > begin ? end - begin : 0) + (finish ? refine_steps(end) : 0));
     BatchInserter inserter(data_, space, executor, pace);
     for (std::uint32_t at = begin; at < end; at = covered()) {
       if (pace.stopped()) return failed_precondition("stopped by the caller");
       SPRINGG_RETURN_IF_ERROR(inserter.insert(at + std::min(end - at, inserter.batch_rows(at))));
     }
-    return final_repair ? repair(data_, space, pace) : Status{};
+    if (!finish) return {};
+    SPRINGG_RETURN_IF_ERROR(refine(data_, space, executor, pace));
+    return repair(data_, space, pace);
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory left to grow the graph");
   }

@@ -14,6 +14,7 @@ struct SealedGraphAccess {
   std::uint32_t limit_;
 
   std::uint32_t limit() const noexcept { return limit_; }
+  std::uint32_t numbers() const noexcept { return graph.upper_count_; }
   GraphStart start() const noexcept {
     for (std::uint32_t l = graph.layers_; l > 0; --l) {
       const std::uint32_t number = l == graph.layers_ ? graph.entry_ : 0;

@@ -87,12 +87,14 @@ Found rank_start(const Layer& layer, std::uint32_t number, SearchTask& task) noe
   return {rank, number};
 }
 
-// Walks to a number none of whose links is nearer.
+// Walks to a number none of whose links is nearer. Precondition: what was met since the last reset
+// of the tags is not nearer than `best`.
 template <class Layer>
 Found descend(const Layer& layer, Found best, SearchTask& task) noexcept {
+  VisitedTags& visited = task.scratch.visited;
   for (bool moved = true; moved;) {
-    const std::size_t count =
-        collect_links(layer, best.number, task, [](std::uint32_t) { return true; });
+    const std::size_t count = collect_links(
+        layer, best.number, task, [&](std::uint32_t link) { return visited.insert(link); });
     rank_collected(task, count);
     moved = false;
     for (std::size_t i = 0; i < count; ++i) {
@@ -174,6 +176,9 @@ template <class Sight>
 Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start, SearchTask& task) {
   if (start.layer == 0) return rank_start(sight.base(), 0, task);
   Found best = rank_start(sight.upper(start.layer), start.number, task);
+  // Numbers are the same on all upper layers: one met above need not be ranked again below.
+  task.scratch.visited.reset(sight.numbers());
+  task.scratch.visited.insert(start.number);
   for (std::uint32_t layer = start.layer; layer > floor; --layer) {
     best = descend(sight.upper(layer), best, task);
   }

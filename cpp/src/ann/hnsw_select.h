@@ -42,10 +42,21 @@ bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows, 
 // How many links are chosen by each of two rules.
 struct SelectLimits {
   std::size_t strict;  // nearer to the origin than to every link chosen before
-  std::size_t loose;   // then the nearest of the others, when that is so but for kLooseFactor
+  std::size_t loose;   // then the nearest of the others, when that is so but for `loose_factor`
+  // Of ranks. A factor in the one and only pass breaks clustered data; a second pass just adds.
+  float loose_factor = 1.2F;
 };
-// Of ranks. A factor in the one and only pass breaks clustered data; a second pass just adds links.
-inline constexpr float kLooseFactor = 1.2F;
+
+// A link that `source` has to `target`, to be answered by one back.
+struct Edge {
+  std::uint32_t target;
+  std::uint32_t source;
+  float rank;
+};
+inline bool by_target(const Edge& a, const Edge& b) noexcept {
+  if (a.target != b.target) return a.target < b.target;
+  return a.rank < b.rank || (a.rank == b.rank && a.source < b.source);
+}
 
 // Chooses among candidates (numbers of `layer`, nearest first). `kept` gets those chosen, strictly
 // chosen ones first; returns how many.
@@ -74,7 +85,7 @@ std::size_t select_neighbors(PairRanks& pairs, const Layer& layer,
   if (pairs.metric() == Metric::kDot) return count;
   for (std::size_t i = 0; i < refused_count && count < most.loose; ++i) {
     const std::uint32_t row = layer.row_of(refused[i].row);
-    if (!any_nearer(pairs, row, rows, count, refused[i].rank / kLooseFactor)) {
+    if (!any_nearer(pairs, row, rows, count, refused[i].rank / most.loose_factor)) {
       keep(refused[i], row);
     }
   }

@@ -172,7 +172,7 @@ ann::GraphAnswer Memtable::graph_search(const ann::Query& query,
 }
 
 Status Memtable::extend_graph(std::uint32_t end, base::Executor& executor, Progress* progress,
-                              bool final_repair) {
+                              bool finish) {
   base::MutexLock lock(build_mutex_);
   if (graph_owner_ == nullptr) {
     const ann::GraphOptions settings{
@@ -184,8 +184,8 @@ Status Memtable::extend_graph(std::uint32_t end, base::Executor& executor, Progr
         ann::GrowingGraph::create(settings, static_cast<std::uint32_t>(limits::kMemtableRowsMax)));
     graph_.store(graph_owner_.get(), std::memory_order_release);
   }
-  if (graph_owner_->covered() >= end && !final_repair) return {};
-  Status status = graph_owner_->extend(space_, end, executor, progress, final_repair);
+  if (graph_owner_->covered() >= end && !finish) return {};
+  Status status = graph_owner_->extend(space_, end, executor, progress, finish);
   graph_memory_ = graph_owner_->memory_bytes();
   update_charge();
   return status;
