@@ -63,7 +63,8 @@ class GrowingGraph {
   virtual std::uint32_t covered() const noexcept = 0;
   // Inserts rows [covered(), end); space must hold them. covered() advances batch by batch. With
   // `finish`, for a graph that gets no more rows, the links of layer 0 are then chosen again now
-  // that all rows are there, and rows that cannot be reached from the entry are linked in.
+  // that all rows are there, and rows that cannot be reached from the entry are linked in; nothing
+  // happens when that was done already.
   // kFailedPrecondition when progress says stop (the graph is then whole up to covered()),
   // kResourceExhausted without memory.
   virtual Status extend(const Space& space, std::uint32_t end, base::Executor& executor,

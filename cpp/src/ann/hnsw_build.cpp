@@ -94,7 +94,7 @@ void BatchInserter::lay_out(std::uint32_t end) {
     upper_number_[i] = new_numbers_++;
     new_blocks_ += level;
   }
-  for (LayerBatch& layer : layers_) layer.ranks.resize(layer.sources.size() * m);
+  for (LayerBatch& layer : layers_) layer.chosen.resize(layer.sources.size() * m);
 }
 
 // The pool has the candidates; their ranks from `number` are known.
@@ -107,14 +107,13 @@ void BatchInserter::link_forward(const Layer& layer, std::uint32_t number, std::
     const Key key = pool.keys()[i];
     worker.candidates.push_back({rank_of(key), number_of(key)});
   }
-  Neighbor kept[SearchScratch::kLinksMax];
   const std::size_t m = data_.options.m;
-  const std::size_t count = select_neighbors(worker.pairs, layer, worker.candidates, {m, m}, kept);
+  Neighbor* chosen = batch.chosen.data() + place * m;
+  const std::size_t count =
+      select_neighbors(worker.pairs, layer, worker.candidates, {m, m}, chosen);
   std::uint32_t* links = layer.links(number);
-  for (std::size_t i = 0; i < count; ++i) {
-    store_relaxed(links + i, kept[i].row);
-    batch.ranks[place * m + i] = kept[i].rank;
-  }
+  for (std::size_t i = 0; i < count; ++i) store_relaxed(links + i, chosen[i].row);
+  if (count < m) chosen[count].row = kNoRow;
 }
 
 // Ranks of all rows of the batch from each of `queries`, which lie one after another.
@@ -241,13 +240,11 @@ void BatchInserter::link_back_part(const Layer& layer, const LayerBatch& batch, 
   std::vector<Edge>& edges = worker.edges;
   edges.clear();
   for (std::size_t place = 0; place < batch.sources.size(); ++place) {
-    const std::uint32_t source = batch.sources[place];
-    const std::uint32_t* links = layer.links(source);
     for (std::size_t i = 0; i < m; ++i) {
-      const std::uint32_t target = load_relaxed(links + i);
-      if (target == kNoRow) break;
-      if (part_of(target, parts) != part) continue;
-      edges.push_back({target, source, batch.ranks[place * m + i]});
+      const Neighbor& link = batch.chosen[place * m + i];
+      if (link.row == kNoRow) break;
+      if (part_of(link.row, parts) != part) continue;
+      edges.push_back({link.row, batch.sources[place], link.rank});
     }
   }
   std::sort(edges.begin(), edges.end(), by_target);

@@ -41,10 +41,11 @@ class BatchInserter {
     std::vector<float> peer_ranks;  // a query: ranks of the batch's rows
     std::vector<float> upper_ranks;
   };
-  // The part of the batch that lies on one layer: numbers [first, first + count) of it.
+  // The part of the batch that lies on one layer. What its rows chose is kept apart from the links,
+  // which change while they are linked back to: rows of one batch choose each other.
   struct LayerBatch {
     std::vector<std::uint32_t> sources;  // numbers, ascending
-    std::vector<float> ranks;            // m a source: ranks of its links
+    std::vector<Neighbor> chosen;        // m a source, ended by kNoRow
   };
 
   Status reserve(std::uint32_t end);

@@ -37,6 +37,7 @@ class GrowingGraphImpl final : public GrowingGraph {
                                 " rows, got " + std::to_string(end));
     }
     const std::uint32_t begin = covered();
+    if (finish && begin >= end && finished_ == begin) return {};
     Pace pace(progress, (end > begin ? end - begin : 0) + (finish ? refine_steps(end) : 0));
     BatchInserter inserter(data_, space, executor, pace);
     for (std::uint32_t at = begin; at < end; at = covered()) {
@@ -45,7 +46,9 @@ class GrowingGraphImpl final : public GrowingGraph {
     }
     if (!finish) return {};
     SPRINGG_RETURN_IF_ERROR(refine(data_, space, executor, pace));
-    return repair(data_, space, pace);
+    SPRINGG_RETURN_IF_ERROR(repair(data_, space, pace));
+    finished_ = covered();
+    return {};
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory left to grow the graph");
   }
@@ -67,6 +70,7 @@ class GrowingGraphImpl final : public GrowingGraph {
 
  private:
   GrowingData data_;
+  std::uint32_t finished_ = 0;  // rows that the graph had when it was last finished
 };
 
 }  // namespace

@@ -18,11 +18,11 @@ namespace {
 constexpr std::uint32_t kTaskRows = 64;
 constexpr std::uint32_t kPartsPerThread = 4;
 // Of a row with `width` links, the links' links are looked at until `width` times kJoined are
-// known, and the nearest kCandidates halves of `width` are chosen from.
+// known, and the nearest `width` times kCandidateHalves / 2 are chosen from.
 constexpr std::size_t kJoined = 10;
 constexpr std::size_t kCandidateHalves = 3;
-// A link this much farther than every candidate leads out of the row's cluster. It stays one, or
-// the clusters would come apart.
+// A link whose rank is this much above every candidate's leads out of the row's cluster. It stays a
+// candidate, or the clusters would come apart.
 constexpr float kAwayFactor = 1.2F;
 constexpr float kRefineLooseFactor = 1.4F;
 
@@ -144,7 +144,8 @@ class Refiner {
     for (Neighbor& none : kept.subspan(count)) none.row = kNoRow;
   }
 
-  // Writes the links of rows [first, last): what they chose, and who chose them.
+  // Writes the links of rows [first, last): what they chose, and who chose them. Each part reads
+  // all that was chosen, which is little beside the distances.
   void write_part(std::uint32_t first, std::uint32_t last, Worker& worker) {
     std::vector<Edge>& edges = worker.edges;
     edges.clear();

@@ -16,9 +16,9 @@ namespace springg::ann {
 // chooses the links of layer 0 once more, among each row's links and theirs (the local join of Dong
 // et al., "Efficient k-nearest neighbor graph construction for generic similarity measures", 2011,
 // section 2.2, with the relative neighbor rule), and links back. The result does not depend on the
-// number of threads. A row costs about 20 m distances, and takes 40 m bytes meanwhile.
-// kFailedPrecondition when stopped, kResourceExhausted; the graph is whole at any time.
-// Why these numbers: docs/adr/0008.
+// number of threads. A row costs about 20 m distances and two choices of links, and takes about 25
+// m bytes meanwhile. kFailedPrecondition when stopped, kResourceExhausted; the graph can be
+// searched at any time. Why these numbers: docs/adr/0008.
 Status refine(GrowingData& data, const Space& space, base::Executor& executor, Pace& pace);
 
 // Steps that refine() tells Pace for so many rows.

@@ -12,10 +12,9 @@ namespace {
 
 constexpr std::size_t kRowsBetweenAsking = 4096;
 
-template <class Layer>
 class Reach {
  public:
-  Reach(const Layer& layer, std::size_t numbers, Pace& pace)
+  Reach(const GrowingBase& layer, std::size_t numbers, Pace& pace)
       : layer_(layer), pace_(pace), reached_(numbers, 0) {}
 
   bool has(std::uint32_t number) const noexcept { return reached_[number] != 0; }
@@ -29,7 +28,7 @@ class Reach {
       if (++followed_ % kRowsBetweenAsking == 0) pace_.advance(0);
       const std::uint32_t* links = layer_.links(number);
       for (std::uint32_t i = 0; i < layer_.width(); ++i) {
-        const std::uint32_t link = Layer::load(links + i);
+        const std::uint32_t link = GrowingBase::load(links + i);
         if (link == kNoRow) break;
         if (reached_[link] != 0) continue;
         reached_[link] = 1;
@@ -39,7 +38,7 @@ class Reach {
   }
 
  private:
-  const Layer& layer_;
+  const GrowingBase& layer_;
   Pace& pace_;
   std::vector<std::uint8_t> reached_;
   std::vector<std::uint32_t> queue_;
@@ -49,8 +48,7 @@ class Reach {
 // Makes `from` link to `lost`. When its links are full the last one is handed on: from -> lost ->
 // last, so that nothing that could be reached through it is cut off. `lost` itself leads nowhere
 // that counts yet, so any of its links may go.
-template <class Layer>
-void attach(const Layer& layer, std::uint32_t from, std::uint32_t lost) {
+void attach(const GrowingBase& layer, std::uint32_t from, std::uint32_t lost) {
   std::uint32_t* links = layer.links(from);
   const std::uint32_t width = layer.width();
   const std::size_t count = links_in(links, width);
@@ -67,8 +65,7 @@ void attach(const Layer& layer, std::uint32_t from, std::uint32_t lost) {
 
 // The nearest reached number of the pool with room for a link, else any reached one; equal vectors
 // are spread over it by `lost`.
-template <class Layer>
-std::uint32_t choose_parent(const Layer& layer, const Reach<Layer>& reach, const SearchPool& pool,
+std::uint32_t choose_parent(const GrowingBase& layer, const Reach& reach, const SearchPool& pool,
                             std::uint32_t entry, std::uint32_t lost) {
   std::vector<std::uint32_t> reached;
   for (std::size_t i = 0; i < pool.size(); ++i) {
@@ -84,10 +81,9 @@ std::uint32_t choose_parent(const Layer& layer, const Reach<Layer>& reach, const
   return ties ? reached[lost % reached.size()] : reached.front();
 }
 
-template <class Layer>
-Status repair_layer(const Layer& layer, std::size_t numbers, std::uint32_t entry, std::size_t ef,
-                    const Space& space, Pace& pace) {
-  Reach<Layer> reach(layer, numbers, pace);
+Status repair_layer(const GrowingBase& layer, std::size_t numbers, std::uint32_t entry,
+                    std::size_t ef, const Space& space, Pace& pace) {
+  Reach reach(layer, numbers, pace);
   reach.spread(entry);
   PairRanks pairs(space);
   for (std::uint32_t lost = 0; lost < numbers; ++lost) {
@@ -115,18 +111,6 @@ Status repair(GrowingData& data, const Space& space, Pace& pace) {
   if (sight.limit() == 0) return {};
   const std::size_t ef = data.options.ef_construction;
   return repair_layer(sight.base(), sight.limit(), entry_row(sight), ef, space, pace);
-}
-
-std::size_t count_unreachable(const GrowingData& data) {
-  const GrowingSight sight(data, kNoRow);
-  if (sight.limit() == 0) return 0;
-  Pace pace(nullptr, 0);
-  const GrowingBase base = sight.base();
-  Reach<GrowingBase> reach(base, sight.limit(), pace);
-  reach.spread(entry_row(sight));
-  std::size_t lost = 0;
-  for (std::uint32_t row = 0; row < sight.limit(); ++row) lost += reach.has(row) ? 0U : 1U;
-  return lost;
 }
 
 }  // namespace springg::ann

@@ -8,11 +8,9 @@
 
 namespace springg::ann {
 
-// Afterwards every number of every layer can be reached from that layer's entry. Deterministic.
-// kFailedPrecondition when stopped; the graph is whole at any time.
+// Afterwards every row can be reached over layer 0 from the row where searches come down to it
+// first. The upper layers need no repair: they only choose where a walk begins. Deterministic.
+// kFailedPrecondition when stopped; the graph can be searched at any time.
 Status repair(GrowingData& data, const Space& space, Pace& pace);
-
-// How many numbers of layer 0 cannot be reached from the row where the graph is entered.
-std::size_t count_unreachable(const GrowingData& data);
 
 }  // namespace springg::ann

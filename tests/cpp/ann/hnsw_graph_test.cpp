@@ -89,6 +89,16 @@ TEST_CASE("a bulk build gives the same graph for any number of threads") {
   CHECK_FALSE((image_of(*build(stored, {6, 50, 78}, 1)) == one));
 }
 
+TEST_CASE("a bulk build gives the same graph for any order of its tasks") {
+  const StoredRows stored(clustered(6000, 24, 40, 1), Metric::kL2, ScalarType::kFloat32);
+  for (const bool finish : {false, true}) {
+    auto graph = GrowingGraph::create({4, 40, 1}, stored.rows()).value();
+    BackwardsExecutor backwards;
+    REQUIRE(graph->extend(stored.space(), stored.rows(), backwards, nullptr, finish).ok());
+    CHECK((image_of(*graph) == image_of(*build(stored, {4, 40, 1}, 1, finish))));
+  }
+}
+
 TEST_CASE("the same search gives the same answer") {
   const StoredRows stored(clustered(2000, 12, 10, 1), Metric::kDot, ScalarType::kFloat16);
   const auto graph = build(stored, {8, 40, 1});

@@ -30,4 +30,14 @@ class TestExecutor final : public base::Executor {
   unsigned threads_;
 };
 
+// Runs the tasks from the last to the first: what depends on their order differs from TestExecutor
+// every time, not only when threads happen to race.
+class BackwardsExecutor final : public base::Executor {
+ public:
+  unsigned concurrency() const noexcept override { return 3; }
+  void run(std::size_t tasks, base::FunctionRef<void(std::size_t, unsigned)> body) override {
+    for (std::size_t task = tasks; task > 0; --task) body(task - 1, task % 3);
+  }
+};
+
 }  // namespace springg::ann::test

@@ -13,11 +13,11 @@
 namespace springg::ann::test {
 
 inline std::unique_ptr<GrowingGraph> build(const StoredRows& stored, const GraphOptions& options,
-                                           unsigned threads = 2, bool repair = true) {
+                                           unsigned threads = 2, bool finish = true) {
   auto graph = GrowingGraph::create(options, stored.rows());
   REQUIRE(graph.ok());
   TestExecutor executor(threads);
-  const Status status = (*graph)->extend(stored.space(), stored.rows(), executor, nullptr, repair);
+  const Status status = (*graph)->extend(stored.space(), stored.rows(), executor, nullptr, finish);
   REQUIRE(status.ok());
   REQUIRE((*graph)->covered() == stored.rows());
   return std::move(graph).value();
