@@ -34,7 +34,7 @@ float inverse_norm(const float* vector, std::size_t dimensions) noexcept {
   if (!(squared > 0.0)) return 0.0F;
   const double inverse = kCosineScale / std::sqrt(squared);
   constexpr double kLargest = std::numeric_limits<float>::max();
-  return static_cast<float>(std::min(inverse, kLargest));
+  return inverse <= kLargest ? static_cast<float>(inverse) : 0.0F;
 }
 
 float distance_of_rank(Metric metric, float rank) noexcept {

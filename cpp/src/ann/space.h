@@ -27,7 +27,8 @@ struct Space {
 };
 
 // What is stored for a row so that cosine is one multiplication: kCosineScale / |x|, with |x| in
-// float64 and the result kept finite; 0 for a zero vector. The prepared query carries the factor
+// float64; 0 for a zero vector and for one so short (|x| < 3.01e-36) that the result would not be
+// finite: its cosine with anything is 0, as a zero vector's is. The prepared query carries the factor
 // 1/kCosineScale, so that rows up to 3.4e38 in every element do not overflow the sum of products
 // and 1e-30 rows stay above the denormals.
 inline constexpr double kCosineScale = 1024.0;

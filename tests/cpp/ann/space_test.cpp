@@ -43,10 +43,19 @@ TEST_CASE("cosine of the widest vectors of the largest numbers is finite") {
   CHECK(cosine_rank(std::vector<float>(65'536, 1.0F), row) == Approx(1.0F).margin(1e-5));
 }
 
-TEST_CASE("an inverse norm is finite, and 0 for a zero vector only") {
-  const float denormal[] = {std::numeric_limits<float>::denorm_min()};
-  CHECK(std::isfinite(inverse_norm(denormal, 1)));
-  CHECK(inverse_norm(denormal, 1) > 0.0F);
+TEST_CASE("a vector whose inverse norm would not be finite counts as a zero vector") {
+  for (const float tiny : {3.1e-36F, 2.0e-36F, 1e-40F, std::numeric_limits<float>::denorm_min()}) {
+    const float stored[] = {tiny};
+    const float inverse = inverse_norm(stored, 1);
+    CHECK(std::isfinite(inverse));
+    CHECK((inverse > 0.0F) == (tiny > 3.01e-36F));
+    // Right or nothing: never a cosine in between. As a query it has all of its direction.
+    CHECK(cosine_rank({1.0F}, {tiny}) == Approx(tiny > 3.01e-36F ? 0.0F : 1.0F).margin(1e-5));
+    CHECK(cosine_rank({tiny}, {1.0F}) == Approx(0.0F).margin(1e-5));
+  }
+}
+
+TEST_CASE("an inverse norm is 0 for a zero vector") {
   const float zero[] = {0.0F, -0.0F};
   CHECK(inverse_norm(zero, 2) == 0.0F);
   const float three_four[] = {3.0F, 4.0F};

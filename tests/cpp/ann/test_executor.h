@@ -36,7 +36,7 @@ class BackwardsExecutor final : public base::Executor {
  public:
   unsigned concurrency() const noexcept override { return 3; }
   void run(std::size_t tasks, base::FunctionRef<void(std::size_t, unsigned)> body) override {
-    for (std::size_t task = tasks; task > 0; --task) body(task - 1, task % 3);
+    for (std::size_t task = tasks; task > 0; --task) body(task - 1, static_cast<unsigned>(task % 3));
   }
 };
 
