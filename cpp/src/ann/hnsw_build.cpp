@@ -107,6 +107,7 @@ void BatchInserter::link_forward(const Layer& layer, std::uint32_t number, std::
     const Key key = pool.keys()[i];
     worker.candidates.push_back({rank_of(key), number_of(key)});
   }
+  spread_ties(worker.candidates, number);
   const std::size_t m = data_.options.m;
   Neighbor* chosen = batch.chosen.data() + place * m;
   const std::size_t count =
@@ -223,6 +224,7 @@ void BatchInserter::add_links(const Layer& layer, std::uint32_t target, Edge* ed
     worker.candidates.push_back({edges[i].rank, edges[i].source});
   }
   std::sort(worker.candidates.begin(), worker.candidates.end(), nearer);
+  spread_ties(worker.candidates, target);
   Neighbor kept[SearchScratch::kLinksMax];
   // Room is left, so that the next links do not make it choose again at once.
   const SelectLimits most{width, width * 3 / 4};

@@ -44,11 +44,13 @@ class GrowingGraphImpl final : public GrowingGraph {
       if (pace.stopped()) return failed_precondition("stopped by the caller");
       SPRINGG_RETURN_IF_ERROR(inserter.insert(at + std::min(end - at, inserter.batch_rows(at))));
     }
-    if (!finish) return {};
-    SPRINGG_RETURN_IF_ERROR(refine(data_, space, executor, pace));
-    SPRINGG_RETURN_IF_ERROR(repair(data_, space, pace));
-    finished_ = covered();
-    return {};
+    if (finish) {
+      SPRINGG_RETURN_IF_ERROR(refine(data_, space, executor, pace));
+      SPRINGG_RETURN_IF_ERROR(repair(data_, space, pace));
+      finished_ = covered();
+    }
+    // Whoever asked to stop must hear so, although the work is done: it may have raised for it.
+    return pace.stopped() ? failed_precondition("stopped by the caller") : Status{};
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory left to grow the graph");
   }

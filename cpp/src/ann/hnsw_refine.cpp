@@ -104,6 +104,20 @@ class Refiner {
     }
   }
 
+  // Leaves only as many copies of the row among its candidates as may be chosen.
+  void thin_ties(std::uint32_t row, std::vector<Neighbor>& candidates) const {
+    if (candidates.empty()) return;
+    const std::size_t tied_max = tied_most(most_.strict);
+    const float nearest = std::min_element(candidates.begin(), candidates.end(), nearer)->rank;
+    const auto end = std::partition(candidates.begin(), candidates.end(),
+                                    [&](const Neighbor& link) { return link.rank == nearest; });
+    const auto tied = static_cast<std::size_t>(end - candidates.begin());
+    if (tied <= tied_max) return;
+    std::sort(candidates.begin(), end, nearer);
+    spread_ties({candidates.begin(), end}, row);
+    candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(tied_max), end);
+  }
+
   // Gathers what the row may be linked to, nearest first.
   void gather_candidates(std::uint32_t row, Worker& worker) const {
     VisitedTags& visited = thread_scratch().visited;
@@ -123,6 +137,7 @@ class Refiner {
     }
     rank_joined(worker.own.size(), worker);
     const std::size_t most = kCandidateHalves * layer_.width() / 2;
+    thin_ties(row, candidates);
     if (candidates.size() <= most) {
       std::sort(candidates.begin(), candidates.end(), nearer);
       return;
@@ -184,6 +199,7 @@ class Refiner {
     if (candidates.size() > width) {
       Neighbor kept[SearchScratch::kLinksMax];
       std::sort(candidates.begin(), candidates.end(), nearer);
+      spread_ties(candidates, target);
       const std::size_t count = select_neighbors(worker.pairs, layer_, candidates, most_, kept);
       candidates.assign(kept, kept + count);
     }

@@ -78,4 +78,18 @@ bool any_nearer(PairRanks& pairs, std::uint32_t row, const std::uint32_t* rows, 
   return false;
 }
 
+std::size_t tied_count(std::span<const Neighbor> candidates) noexcept {
+  std::size_t count = 0;
+  while (count < candidates.size() && candidates[count].rank == candidates[0].rank) ++count;
+  return count;
+}
+
+void spread_ties(std::span<Neighbor> candidates, std::uint32_t number) noexcept {
+  const std::size_t tied = tied_count(candidates);
+  if (tied < 2) return;
+  const auto first = candidates.begin();
+  const auto end = first + static_cast<std::ptrdiff_t>(tied);
+  std::rotate(first, first + static_cast<std::ptrdiff_t>(number % tied), end);
+}
+
 }  // namespace springg::ann

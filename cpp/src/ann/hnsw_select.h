@@ -47,6 +47,17 @@ struct SelectLimits {
   float loose_factor = 1.2F;
 };
 
+// Of the strictly chosen links, how many may go to candidates as near as the nearest: copies of one
+// vector do not rule each other out, would take all places, and so be cut off from the rest.
+constexpr std::size_t tied_most(std::size_t strict) noexcept { return strict < 8 ? 1 : strict / 4; }
+
+// How many of the candidates, which are sorted, are as near as the nearest.
+std::size_t tied_count(std::span<const Neighbor> candidates) noexcept;
+
+// Turns the tied candidates round by `number`, whose candidates they are. Otherwise all copies of
+// a vector would choose the same few of them.
+void spread_ties(std::span<Neighbor> candidates, std::uint32_t number) noexcept;
+
 // A link that `source` has to `target`, to be answered by one back.
 struct Edge {
   std::uint32_t target;
@@ -58,8 +69,8 @@ inline bool by_target(const Edge& a, const Edge& b) noexcept {
   return a.rank < b.rank || (a.rank == b.rank && a.source < b.source);
 }
 
-// Chooses among candidates (numbers of `layer`, nearest first). `kept` gets those chosen, strictly
-// chosen ones first; returns how many.
+// Chooses among candidates (numbers of `layer`, nearest first, ties spread). `kept` gets those
+// chosen, strictly chosen ones first; returns how many.
 template <class Layer>
 std::size_t select_neighbors(PairRanks& pairs, const Layer& layer,
                              std::span<const Neighbor> candidates, SelectLimits most,
@@ -72,8 +83,13 @@ std::size_t select_neighbors(PairRanks& pairs, const Layer& layer,
     rows[count] = row;
     kept[count++] = candidate;
   };
+  const std::size_t tied_max = tied_most(most.strict);
   for (const Neighbor& candidate : candidates) {
     if (count == most.strict) return count;
+    if (count >= tied_max && candidate.rank == kept[tied_max - 1].rank &&
+        candidate.rank == kept[0].rank) {
+      continue;
+    }
     const std::uint32_t row = layer.row_of(candidate.row);
     if (count == 0 || !any_nearer(pairs, row, rows, count, candidate.rank)) {
       keep(candidate, row);

@@ -28,9 +28,9 @@ struct Space {
 
 // What is stored for a row so that cosine is one multiplication: kCosineScale / |x|, with |x| in
 // float64; 0 for a zero vector and for one so short (|x| < 3.01e-36) that the result would not be
-// finite: its cosine with anything is 0, as a zero vector's is. The prepared query carries the factor
-// 1/kCosineScale, so that rows up to 3.4e38 in every element do not overflow the sum of products
-// and 1e-30 rows stay above the denormals.
+// finite: its cosine with anything is 0, as a zero vector's is. The prepared query carries the
+// factor 1/kCosineScale, so that rows up to 3.4e38 in every element do not overflow the sum of
+// products and 1e-30 rows stay above the denormals.
 inline constexpr double kCosineScale = 1024.0;
 float inverse_norm(const float* vector, std::size_t dimensions) noexcept;
 
@@ -74,9 +74,9 @@ inline float finish_rank(Metric metric, float value, float inverse_norm) noexcep
   switch (metric) {
     case Metric::kCosine: {
       const float distance = 1.0F - value * inverse_norm;
-      // Written so that NaN (0 * inf cannot come, but costs nothing to exclude) becomes 2.
-      const float low = distance > 0.0F ? distance : 0.0F;
-      return low < 2.0F ? low : 2.0F;
+      // Written so that NaN becomes 2, the farthest.
+      const float high = distance <= 2.0F ? distance : 2.0F;
+      return high > 0.0F ? high : 0.0F;
     }
     case Metric::kDot: return 0.0F - value;
     default: return value;

@@ -94,6 +94,26 @@ TEST_CASE("recall holds after a random half is deleted, and none of it comes bac
   }
 }
 
+TEST_CASE("recall holds when every vector is there many times") {
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    const Matrix distinct = clustered(225, 16, 225, 1);
+    Matrix copies{9000, 16, {}};
+    Random random(2);
+    for (std::size_t i = 0; i < copies.rows; ++i) {
+      const float* row = distinct.row(random.below(225));
+      copies.data.insert(copies.data.end(), row, row + 16);
+    }
+    const StoredRows stored(copies, metric, ScalarType::kFloat32);
+    const Matrix queries = clustered(200, 16, 225, 3);
+    for (const bool finish : {false, true}) {
+      const auto graph = build(stored, {16, 200, 1}, 2, finish);
+      const double recall = recall_at_10(*graph, stored, queries, 64);
+      CAPTURE(static_cast<int>(metric), finish, recall);
+      CHECK(recall >= 0.88);
+    }
+  }
+}
+
 TEST_CASE("recall holds when rows that are alike come together") {
   // Clusters are narrower than a batch: a row's neighbors are mostly in its own.
   const StoredRows stored(clustered(10'000, 24, 200, 1, true), Metric::kL2, ScalarType::kFloat32);
