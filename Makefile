@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 PYTHON_BIN := $(VENV)/bin/python
-JOBS ?= 2
+JOBS ?= $(shell nproc)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export SPRINGG_DATA ?= $(abspath ../shared/data)
 
@@ -83,7 +83,7 @@ wheel: $(VENV)/dev.stamp  ## build the sdist and the wheel into dist/, and try b
 # --- checks -------------------------------------------------------------------------------------
 
 .PHONY: check
-check: $(VENV)/dev.stamp system-check build  ## format, lint, types, tidy rules, stubs
+check: $(VENV)/dev.stamp system-check build  ## format, lint, types, clang-tidy, tidy rules, stubs
 	@scripts/check.sh
 
 .PHONY: fix

@@ -1,5 +1,6 @@
 # The kernels layer: one object library for each instruction set, with its flags on it alone.
-# Kernel objects are always optimised, never LTO'd and without exceptions (DESIGN rule 9); no
+# Kernel objects are always optimised, never LTO'd and without exceptions, so that no
+# function compiled for a newer processor stands in elsewhere (tests/tidy/check_symbols.py); no
 # compiler may fuse or reorder their arithmetic by itself.
 function(springg_kernel_object isa)
   set(name springg_kernel_${isa})

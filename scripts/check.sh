@@ -20,7 +20,7 @@ clang-format() { cpp_files | xargs clang-format-16 --dry-run -Werror; }
 mypy() { python -m mypy; }
 pyright() { command pyright --warnings; }
 tidy-rules() { python -m pytest -q tests/tidy; }
-clang-tidy() { compiled_files | xargs -P 2 -n 1 clang-tidy-16 --quiet -p build/release; }
+clang-tidy() { compiled_files | xargs -P "$(nproc)" -n 1 clang-tidy-16 --quiet -p build/release; }
 
 checks=(ruff-lint ruff-format clang-format mypy pyright tidy-rules clang-tidy)
 failed=()

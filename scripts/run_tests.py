@@ -55,7 +55,8 @@ class Step:
 
 def cpp(lane: str, name: str = "cpp", *arguments: str, **environment: str) -> Step:
     """The C++ tests, those of one layer with `-L LAYER`."""
-    command = ["ctest", "--test-dir", f"build/{lane}", "-j2", "--output-on-failure"]
+    jobs = f"-j{len(os.sched_getaffinity(0))}"  # the processors that this process may use
+    command = ["ctest", "--test-dir", f"build/{lane}", jobs, "--output-on-failure"]
     return Step(lane, name, [*command, "--no-tests=error", "--progress", *arguments], environment)
 
 

@@ -40,9 +40,12 @@ class Closings {
     }
   }
 
-  void wait() {
+  // False when there was nothing to wait for.
+  bool wait() {
     std::unique_lock lock(mutex_);
+    if (running_ == 0) return false;
     none_.wait(lock, [this] { return running_ == 0; });
+    return true;
   }
 
  private:
@@ -97,7 +100,14 @@ DatabaseHandle open_database(const py::bytes& path, const py::object& threads,
         unsigned_of(memory_limit, "memory_limit", std::numeric_limits<std::int64_t>::max());
   }
   const std::string text = path;
-  return DatabaseHandle(without_gil([&] { return Database::open(text, options); }));
+  Closings& running = closings();
+  return DatabaseHandle(without_gil([&] {
+    auto opened = Database::open(text, options);
+    // A handle that was dropped counts until its thread gets to it. Whoever dropped it expects it
+    // to be gone.
+    const bool refused = opened.status().code() == ErrorCode::kFailedPrecondition;
+    return refused && running.wait() ? Database::open(text, options) : std::move(opened);
+  }));
 }
 
 std::size_t size_of(const py::object& value, const char* name) {

@@ -2,6 +2,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <new>
+#include <stdexcept>
 #include <string>
 
 #include "documents.h"
@@ -44,7 +46,7 @@ std::size_t write_rows(IndexHandle& self, const Ids& ids, const py::array& vecto
   if (!progress.is_none() && !call.tell(0, total)) call.rethrow();
   const std::size_t rows = with_progress(
       call, [&](Progress* p) { return ((*self.index).*write)(ids.column, view, documents, p); });
-  if (!progress.is_none() && !call.tell(total, total)) call.rethrow();
+  if (!progress.is_none()) CallProgress::tell_end(progress, total);
   return rows;
 }
 
@@ -54,7 +56,9 @@ std::size_t update_rows(IndexHandle& self, const Ids& ids, const py::object& vec
   if (!vectors.is_none()) view = matrix_of(vectors.cast<py::array>());
   const MatrixView* given = view ? &*view : nullptr;
   check_counts(ids, given, documents);
-  return without_gil([&] { return self.index->update(ids.column, given, documents); });
+  CallProgress call{py::none()};
+  return with_progress(
+      call, [&](Progress* p) { return self.index->update(ids.column, given, documents, p); });
 }
 
 // (found: bytes, ids, documents or None, vectors or None) of a batch of records.
@@ -97,17 +101,28 @@ py::dict python_stats(const IndexStats& stats) {
   return facts;
 }
 
+// Reads a view without the GIL. Its methods return no Result: what they throw for want of memory
+// becomes the error that it is everywhere else.
+template <class Read>
+auto read_view(const ViewHandle& self, Read&& read) {
+  try {
+    const py::gil_scoped_release release;
+    return read(*self.view);
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  // After the handlers: the exception is freed and the GIL held again.
+  raise(resource_exhausted("out of memory"));
+}
+
 py::array python_vectors(const ViewHandle& self, const py::object& dtype, std::size_t dimensions) {
   const IndexView& view = *self.view;
   if (auto block = view.vector_block()) return array_over(std::move(*block));
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(view.rows()),
                                        static_cast<py::ssize_t>(dimensions)};
   py::array copy(py::dtype::from_args(dtype), shape);
-  {
-    void* out = copy.mutable_data();
-    const py::gil_scoped_release release;
-    view.copy_vectors(out);
-  }
+  void* out = copy.mutable_data();
+  read_view(self, [&](const IndexView& pinned) { pinned.copy_vectors(out); });
   forbid_writing(copy);
   return copy;
 }
@@ -118,20 +133,17 @@ void bind_view(py::module_& module) {
       .def(
           "ids",
           [](const ViewHandle& self, std::size_t begin, std::size_t end) {
-            const IdColumn ids = [&] {
-              const py::gil_scoped_release release;
-              return self.view->ids(begin, end);
-            }();
+            const IdColumn ids =
+                read_view(self, [&](const IndexView& view) { return view.ids(begin, end); });
             return python_ids(ids, 0, ids.size());
           },
           py::arg("begin"), py::arg("end"))
       .def(
           "records",
           [](const ViewHandle& self, std::size_t begin, std::size_t end, unsigned include) {
-            RecordBatch batch = [&] {
-              const py::gil_scoped_release release;
-              return self.view->records(begin, end, include_of(include));
-            }();
+            RecordBatch batch = read_view(self, [&](const IndexView& view) {
+              return view.records(begin, end, include_of(include));
+            });
             return python_records(std::move(batch), include_of(include));
           },
           py::arg("begin"), py::arg("end"), py::arg("include"))

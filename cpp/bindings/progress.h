@@ -43,6 +43,16 @@ class CallProgress final : public Progress {
     return error_ == nullptr;
   }
 
+  // With the GIL, after a call that changed something: what the callback raises now can no longer
+  // stop it, so it is reported as Python reports errors of destructors.
+  static void tell_end(const py::object& callback, std::uint64_t total) {
+    try {
+      callback(total, total);
+    } catch (py::error_already_set& error) {
+      error.discard_as_unraisable("progress callback");
+    }
+  }
+
   // With the GIL, after the call: raises what stopped it.
   void rethrow() const {
     if (error_ != nullptr) std::rethrow_exception(error_);

@@ -23,6 +23,8 @@ except ImportError as error:
         f"the folder python/. The loader said: {error}"
     ) from error
 
+import typing as _typing
+
 from springg.database import Database, open  # noqa: A004 - springg.open, as gzip.open
 from springg.errors import (
     AlreadyExists,
@@ -42,6 +44,11 @@ from springg.errors import (
 from springg.index import Index
 from springg.types import BatchHits, Hit, Hits, Record
 
+if _typing.TYPE_CHECKING:
+    from springg import datasets, errors
+    from springg.importing_table import ImportReport
+    from springg.types import Id
+
 __all__ = [
     "AlreadyExists",
     "BatchHits",
@@ -52,6 +59,8 @@ __all__ = [
     "FailedPrecondition",
     "Hit",
     "Hits",
+    "Id",
+    "ImportReport",
     "Index",
     "Internal",
     "InvalidArgument",
@@ -64,6 +73,8 @@ __all__ = [
     "Unsupported",
     "__version__",
     "cpu_features",
+    "datasets",
+    "errors",
     "open",
 ]
 
@@ -85,6 +96,23 @@ def cpu_features() -> dict[str, object]:
         ``SPRINGG_FORCE_ISA`` names one that is not built or not supported here.
     """
     return _core.cpu_features()
+
+
+def __getattr__(name: str) -> object:
+    # On use: `import springg` is to take no time.
+    if name in ("datasets", "errors"):
+        import importlib
+
+        return importlib.import_module(f"springg.{name}")
+    if name == "ImportReport":
+        from springg.importing_table import ImportReport
+
+        return ImportReport
+    if name == "Id":
+        import uuid
+
+        return str | int | uuid.UUID
+    raise AttributeError(f"module 'springg' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

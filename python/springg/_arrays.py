@@ -3,7 +3,7 @@
 
 Vectors that are already float32, aligned and contiguous within a row are passed on in place, with
 no copy; every other array is converted once, to a new float32 array. Values that float32 cannot
-hold become infinite here without a warning, and the engine then refuses them by row.
+hold are refused here, by row; nan and infinity are refused by the engine.
 """
 
 from __future__ import annotations
@@ -32,8 +32,23 @@ _FLOAT_BYTES = 4
 def id_column(ids: Any) -> _core.Ids:
     """Ids as the engine keeps them; ``.single`` when one id was given and no sequence."""
     if not isinstance(ids, (list, tuple, str, int, np.generic)) and hasattr(ids, "__array__"):
+        _refuse_masked(ids, "ids")
         return _core.Ids(np.asarray(ids))
     return _core.Ids(ids)
+
+
+def ordered_ids(ids: Any) -> _core.Ids:
+    """Ids that go with rows; a set has no order to pair them by."""
+    if isinstance(ids, (set, frozenset)):
+        raise TypeError(f"ids must be a sequence, got {type(ids).__name__}: it has no order")
+    return id_column(ids)
+
+
+def boolean(name: str, value: Any) -> bool:
+    """An argument that is a bool, or numpy's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
+    return bool(value)
 
 
 def as_matrix(vectors: Any, dimensions: int, what: str = "vectors") -> npt.NDArray[np.float32]:
@@ -48,10 +63,48 @@ def as_matrix(vectors: Any, dimensions: int, what: str = "vectors") -> npt.NDArr
             f"{what} must have one or two dimensions: expected shape (n, {dimensions}), "
             f"got {array.shape}",
         )
-    if _readable_in_place(array):
-        return array
-    with np.errstate(all="ignore"):
-        return np.require(array, np.float32, ["C", "A"])
+    check_width_of_none(array, dimensions)
+    return array if _readable_in_place(array) else converted(array, what)
+
+
+def check_width_of_none(array: npt.NDArray[Any], dimensions: int) -> None:
+    """Refuse no rows of another width; the engine sees the width of rows alone."""
+    if array.ndim == 2 and array.shape[0] == 0 and array.shape[1] != dimensions:
+        got = array.shape[1]
+        raise error_of(
+            "dimension_mismatch",
+            f"vector dimension mismatch: expected {dimensions}, got {got}",
+            expected=dimensions,
+            actual=got,
+        )
+
+
+def converted(array: npt.NDArray[Any], what: str = "vectors") -> npt.NDArray[np.float32]:
+    """An array as float32; a finite number that it cannot hold is refused by row."""
+    try:
+        with np.errstate(all="ignore", over="raise"):
+            return np.require(array, np.float32, ["C", "A"])
+    except FloatingPointError:
+        with np.errstate(all="ignore"):
+            narrow = np.require(array, np.float32, ["C", "A"])
+    first = int(np.argmin(np.isfinite(narrow)))
+    row, element = divmod(first, array.shape[-1])
+    value = array[row, element] if array.ndim == 2 else array[element]
+    if np.isfinite(value):
+        kind = "query" if what == "queries" else "vector"
+        raise error_of(
+            "invalid_argument",
+            f"{kind} at row {row} {does_not_fit(element, value)}",
+            row=row,
+            element=element,
+        )
+    return narrow
+
+
+def does_not_fit(element: int, value: Any, dtype: str = "float32") -> str:
+    """What the engine says of a number beyond a dtype."""
+    largest = "65504" if dtype == "float16" else "3.4028235e+38"
+    return f"does not fit {dtype}: element {element} is {value:.8g}, the largest is {largest}"
 
 
 def as_queries(vectors: Any, dimensions: int) -> npt.NDArray[np.float32]:
@@ -79,6 +132,7 @@ def _readable_in_place(array: npt.NDArray[Any]) -> bool:
 def _numbers(source: Any, what: str) -> npt.NDArray[Any]:
     if isinstance(source, (str, bytes, bytearray, Mapping)) or source is None:
         raise TypeError(f"{what} must be an array of numbers, got {type(source).__name__}")
+    _refuse_masked(source, what)
     try:
         array = np.asarray(source)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -87,8 +141,34 @@ def _numbers(source: Any, what: str) -> npt.NDArray[Any]:
     if array.dtype.kind == "O":
         array = _stacked(array, source, what)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
+        where = _first_bad(source) or _first_bad(array) or f"got dtype {array.dtype}"
+        raise TypeError(f"{what} must be an array of real numbers: {where}")
     return array
+
+
+def _refuse_masked(source: Any, what: str) -> None:
+    # By what it has: numpy.ma is not imported for those who do not use it.
+    if hasattr(source, "filled") and hasattr(source, "mask") and np.any(source.mask):
+        raise error_of(
+            "invalid_argument",
+            f"{what} are a masked array with masked elements: say what stands for them "
+            "with .filled(value)",
+        )
+
+
+def _first_bad(source: Any) -> str | None:
+    """Where nested lists, or an array of objects, have their first element that is no number."""
+    if not isinstance(source, (list, tuple, np.ndarray)):
+        return None
+    for row, values in enumerate(source):
+        inner = isinstance(values, (list, tuple, np.ndarray)) and np.ndim(values) != 0
+        for element, value in enumerate(values) if inner else ((None, values),):
+            if isinstance(value, (int, float, np.number, np.bool_, np.ndarray, list, tuple)):
+                continue
+            place = f"element {row}" if element is None else f"row {row}, element {element}"
+            text = repr(value)
+            return f"{place} is {text if len(text) <= 40 else text[:37] + '...'}"
+    return None
 
 
 def _stacked(array: npt.NDArray[Any], source: Any, what: str) -> npt.NDArray[Any]:
@@ -103,9 +183,8 @@ def _stacked(array: npt.NDArray[Any], source: Any, what: str) -> npt.NDArray[Any
         stacked = np.asarray(rows)
         if stacked.dtype.kind != "O":
             return stacked
-    raise error_of(
-        "invalid_argument", f"{what} must be numbers: expected dtype float32, got dtype object"
-    )
+    where = _first_bad(source) or _first_bad(array) or "expected dtype float32, got dtype object"
+    raise error_of("invalid_argument", f"{what} must be numbers: {where}")
 
 
 def _raise_if_ragged(source: Any, what: str) -> None:
@@ -160,6 +239,7 @@ def _column(name: Any, column: Any, rows: int) -> list[Any]:
             f"got {type(column).__name__} (one row's own metadata goes in a list: [{{...}}])",
         )
     if hasattr(column, "__array__"):
+        _refuse_masked(column, f"metadata column {name!r}: values")
         array = np.asarray(column)
         if array.dtype.kind in "mM":
             raise error_of(
@@ -182,22 +262,33 @@ def _column(name: Any, column: Any, rows: int) -> list[Any]:
 
 def row_filter(source: Any) -> npt.NDArray[np.bool_] | _core.Ids:
     """A mask (one bool a row of ``index.ids``), or ids."""
+    values = source
     if hasattr(source, "__array__") and not isinstance(source, np.generic):
-        array = np.asarray(source)
-        if array.dtype.kind == "b":
-            if array.ndim != 1:
+        _refuse_masked(source, "filter: values")
+        values = np.asarray(source)
+        if values.dtype.kind == "b":
+            if values.ndim != 1:
                 raise error_of(
                     "invalid_argument",
-                    f"a mask must have one dimension: expected shape (rows,), got {array.shape}",
+                    f"a mask must have one dimension: expected shape (rows,), got {values.shape}",
                 )
-            return np.ascontiguousarray(array)
-        return _core.Ids(array)
-    ids = None if isinstance(source, str) else id_column(source)
-    if ids is None or ids.single:
-        raise TypeError(
-            "filter must be a numpy bool mask over index.ids or a collection of ids, "
-            f"got {type(source).__name__}"
-        )
+            return np.ascontiguousarray(values)
+    wanted = "filter must be a numpy bool mask over index.ids or a collection of ids"
+    if isinstance(values, (str, Mapping)) or callable(values):
+        raise TypeError(f"{wanted}, got {type(source).__name__}")
+    try:
+        ids = id_column(values)
+    except TypeError as error:
+        if isinstance(values, (list, tuple, np.ndarray)) and any(
+            isinstance(value, (bool, np.bool_)) for value in values
+        ):
+            raise TypeError(
+                "filter: a mask must be a numpy bool array, such as np.array(mask, bool), "
+                f"got a {type(source).__name__} with bools in it"
+            ) from None
+        raise TypeError(f"{wanted}: {error}") from None
+    if ids.single:
+        raise TypeError(f"{wanted}, got {type(source).__name__}")
     return ids
 
 

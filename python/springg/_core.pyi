@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # The extension (cpp/bindings), word for word; stubtest compares the two.
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer, Self, disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
-from springg.types import Id
+from springg.types import Dtype, Id, Metric, Quantization
 
 __version__: str
 
@@ -67,11 +67,11 @@ class Index:
     @property
     def dimensions(self) -> int: ...
     @property
-    def metric(self) -> str: ...
+    def metric(self) -> Metric: ...
     @property
-    def dtype(self) -> str: ...
+    def dtype(self) -> Dtype: ...
     @property
-    def quantization(self) -> str: ...
+    def quantization(self) -> Quantization: ...
     @property
     def m(self) -> int: ...
     @property

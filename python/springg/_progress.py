@@ -38,6 +38,8 @@ def reporting(progress: Any, title: str) -> Iterator[Callback | None]:
 
 def _updating(bar: Any) -> Callback:
     told = 0
+    if getattr(bar, "n", 0) and hasattr(bar, "reset"):
+        bar.reset()  # it told of an earlier call
 
     def callback(done: int, total: int) -> None:
         nonlocal told

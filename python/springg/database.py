@@ -9,12 +9,19 @@ import re
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from springg import _core
+from springg._arrays import boolean
+from springg._settings import checked, dtype_name
 from springg.errors import SpringgError, error_of
 from springg.index import Index
-from springg.types import html_table
+from springg.types import counted, html_table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from springg.types import Dtype, Metric, Quantization
 
 __all__ = ["Database", "open"]
 
@@ -37,8 +44,9 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     path : path-like
         A directory, made when it is not there, or ``":memory:"``.
     memory_limit : int or str, optional
-        Bytes, or text like ``"2GiB"``, that all indexes together may take; a write that would
-        pass it raises `ResourceExhausted` and changes nothing. None: no limit.
+        Bytes over 0, or text like ``"2GiB"``, that all indexes together may take; a write that
+        would pass it raises `ResourceExhausted` and changes nothing. None: no limit. It is held
+        against an estimate, and a growing table can pass it by one step.
     threads : int
         Threads for long work; 0 takes every core that the process may use (affinity and cgroup).
 
@@ -59,14 +67,22 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     Notes
     -----
     On disk is what the last `Database.flush` or `Database.close` published. A process that ends
-    without closing closes its databases in an exit handler.
+    without closing closes its databases in an exit handler, which can only print an error: call
+    `Database.close`, or use ``with``, to learn of it.
     """
     name = os.fspath(path)
     if not isinstance(name, str):
         raise TypeError(f"path must be a str or os.PathLike[str], got {type(path).__name__}")
     if "\0" in name:
         raise error_of("invalid_argument", f"path must not hold a nul character, got {name!r}")
-    return Database(_core.Database.open(os.fsencode(name), threads, _bytes_of(memory_limit)))
+    try:
+        if name != ":memory:":
+            # The same directory has one name however it is spelled, and whatever chdir() follows.
+            name = os.path.realpath(name)
+        encoded = os.fsencode(name)
+    except UnicodeEncodeError as error:
+        raise error_of("invalid_argument", f"path is no file name: {error}") from None
+    return Database(_core.Database.open(encoded, threads, _bytes_of(memory_limit)))
 
 
 class Database:
@@ -85,7 +101,7 @@ class Database:
 
     @property
     def path(self) -> str:
-        """The path that was opened."""
+        """The absolute path of the directory, without symbolic links, or ``":memory:"``."""
         return self._core.path
 
     @property
@@ -98,9 +114,9 @@ class Database:
         name: str,
         dimensions: int,
         *,
-        metric: str = "cosine",
-        dtype: str = "float32",
-        quantization: str = "auto",
+        metric: Metric = "cosine",
+        dtype: Dtype | np.dtype[Any] | type[np.generic] = "float32",
+        quantization: Quantization = "auto",
         m: int = 16,
         ef_construction: int = 200,
         seed: int = 0,
@@ -116,10 +132,11 @@ class Database:
             Width of every vector, 1..65,536.
         metric : {"cosine", "dot", "l2", "manhattan"}
             What `Hits.distances` are: 1 - cos, -dot, Euclidean, sum of absolute differences.
-        dtype : {"float32", "float16"}
+        dtype : {"float32", "float16"}, or numpy's type of that name
             How vectors are kept.
         quantization : {"auto", "none"}
-            How the graph is walked; results are exact distances in each case.
+            Kept with the index for later releases; today both are the same: the graph is walked
+            over the vectors as they are stored, and results are exact distances.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.
@@ -144,24 +161,18 @@ class Database:
         Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
         Hierarchical Navigable Small World graphs", 2018: `m` is M there.
         """
-        for argument, value in {
-            "name": name,
-            "metric": metric,
-            "dtype": dtype,
-            "quantization": quantization,
-        }.items():
-            if not isinstance(value, str):
-                raise TypeError(f"{argument} must be a str, got {type(value).__name__}")
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str, got {type(name).__name__}")
         core = self._core.create_index(
             _encodable(name),
             dimensions,
-            _encodable(metric),
-            _encodable(dtype),
-            _encodable(quantization),
+            checked("metric", metric),
+            checked("dtype", dtype_name(dtype)),
+            checked("quantization", quantization),
             m,
             ef_construction,
             seed,
-            bool(exist_ok),
+            boolean("exist_ok", exist_ok),
         )
         return Index(core, self)
 
@@ -225,6 +236,8 @@ class Database:
         self._core.close()
 
     def __enter__(self) -> Database:
+        if self.closed:
+            raise error_of("failed_precondition", f"database {self.path} is closed: open it again")
         return self
 
     def __exit__(
@@ -266,7 +279,7 @@ class Database:
             count = len(self)
         except SpringgError as error:
             return str(error)
-        return "1 index" if count == 1 else f"{count} indexes"
+        return counted(count, "index", "indexes")
 
 
 def _name(name: Any) -> str:
@@ -288,6 +301,12 @@ def _encodable(text: str) -> str:
 
 def _bytes_of(limit: int | str | None) -> Any:
     if not isinstance(limit, str):
+        if limit == 0 and not isinstance(limit, (bool, float)):
+            raise error_of(
+                "invalid_argument",
+                "memory_limit must be over 0 bytes, got 0: every write would be refused "
+                "(None is no limit)",
+            )
         return limit
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", limit.lower())
     if match is None or match[2] not in _UNITS:
@@ -295,7 +314,7 @@ def _bytes_of(limit: int | str | None) -> Any:
             "invalid_argument",
             f"memory_limit must be bytes or text like '2GiB' or '500MB', got {limit!r}",
         )
-    return int(float(match[1]) * _UNITS[match[2]])
+    return _bytes_of(int(float(match[1]) * _UNITS[match[2]]))
 
 
 @atexit.register

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from springg._file_formats import ELEMENT_OF_VECS, KIND_OF_ID, format_of, path_text
 from springg.errors import error_of
-from springg.importing_formats import ELEMENT_OF_VECS, format_of
-from springg.importing_table import KIND_OF_ID
 
 if TYPE_CHECKING:
     from springg.index import Index
+    from springg.types import Include
 
 __all__ = ["export_file", "keeps_ids"]
 
@@ -70,13 +70,17 @@ def export_file(
     ``.jsonl`` and ``.*vecs`` are written in small blocks; the others hold one copy of the vectors
     in memory.
     """
-    target = Path(path)
-    write = WRITERS[format_of(os.fspath(path), format)]
+    name = path_text(path)
+    if format is not None and not isinstance(format, str):
+        raise TypeError(f"format must be a str such as 'npy', got {type(format).__name__}")
+    target = Path(name)
+    ending = format_of(name, format)
+    write = WRITERS[ending]
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         try:
             with temporary.open("x+b") as file:
-                rows = write(index, file, format_of(os.fspath(path), format))
+                rows = write(index, file, ending)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -86,7 +90,7 @@ def export_file(
         if error.errno is None:  # one of ours, or of a library that has its own words
             raise
         message = f"cannot write {target}: {error.strerror}"
-        raise error_of("io_error", message, file=os.fspath(path)) from error
+        raise error_of("io_error", message, file=name) from error
     return rows
 
 
@@ -95,7 +99,7 @@ def keeps_ids(path: str | os.PathLike[str]) -> bool:
     return format_of(os.fspath(path)) not in (".npy", *ELEMENT_OF_VECS)
 
 
-def blocks(index: Index, *include: str) -> Iterator[list[Any]]:
+def blocks(index: Index, *include: Include) -> Iterator[list[Any]]:
     """Give the records of one moment in blocks."""
     return iter(index.scan(ROWS_AT_ONCE, include=include))
 

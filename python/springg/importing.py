@@ -19,16 +19,17 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from springg import _arrays
+from springg._file_formats import format_of, path_text
 from springg.errors import SpringgError, error_of
 from springg.importing_formats import (
     READERS,
     check_matrix,
-    format_of,
     read_array,
     read_benchmark_queries,
 )
@@ -43,6 +44,7 @@ from springg.importing_table import (
 
 if TYPE_CHECKING:
     from springg.index import Index
+    from springg.types import OnError
 
 __all__ = ["ImportReport", "SkippedRow", "import_file", "read_queries"]
 
@@ -60,7 +62,7 @@ def import_file(
     ids: str | None = None,
     vectors: str | None = None,
     metadata: str | Sequence[str] | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: OnError = "raise",
     progress: Any = None,
 ) -> ImportReport:
     """Add the rows of a file to an index.
@@ -103,7 +105,8 @@ def import_file(
     if on_error not in ("raise", "skip"):
         message = f"unknown on_error {on_error!r}: expected 'raise' or 'skip'"
         raise error_of("invalid_argument", message)
-    name = os.fspath(path)
+    check_fields(ids, vectors, metadata)
+    name = path_text(path)
     read = READERS[format_of(name)]
     bad = BadRows(name, skip=on_error == "skip")
     fields = Fields(ids, vectors, metadata)
@@ -122,6 +125,21 @@ def import_file(
         raise error_of("resource_exhausted", message, file=name) from error
 
 
+def check_fields(ids: Any, vectors: Any, metadata: Any) -> None:
+    """Refuse names of fields that are no text."""
+    for argument, name in (("ids", ids), ("vectors", vectors)):
+        if name is not None and not isinstance(name, str):
+            kind = type(name).__name__
+            raise TypeError(f"{argument} must be the name of a field, a str, got {kind}")
+    if metadata is None or isinstance(metadata, str):
+        return
+    if isinstance(metadata, Iterable) and all(isinstance(name, str) for name in metadata):
+        return
+    raise TypeError(
+        f"metadata must be the name of a field or a sequence of names, got {metadata!r:.60}"
+    )
+
+
 def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     """Read vectors to search with.
 
@@ -138,7 +156,7 @@ def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     ndarray
         float32, (queries, dimensions).
     """
-    name = os.fspath(path)
+    name = path_text(path)
     ending = format_of(name)
     bad = BadRows(name, skip=False)
     if ending == ".npy":
@@ -149,8 +167,7 @@ def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     else:
         vectors = READERS[ending](name, Fields(metadata=()), dimensions, bad).vectors
     check_width(name, Table(vectors), dimensions)
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(vectors, np.float32)
+    return np.ascontiguousarray(_arrays.converted(vectors, "queries"))
 
 
 def check_width(path: str, table: Table, width: int) -> None:
@@ -159,7 +176,7 @@ def check_width(path: str, table: Table, width: int) -> None:
     if len(table) and got != width:
         message = f"{path}, line 1: vector dimension mismatch: expected {width}, got {got}"
         raise error_of(
-            "dimension_mismatch", message, file=path, line=1, expected=width, got=int(got)
+            "dimension_mismatch", message, file=path, line=1, expected=width, actual=int(got)
         )
 
 
@@ -238,13 +255,15 @@ def note_not_finite(table: Table, begin: int, dtype: str, bad: BadRows) -> None:
     """Note the rows of one block that have NaN, infinity or a number beyond the index's dtype."""
     block = table.vectors[begin : begin + CHECKED_ROWS]
     with np.errstate(over="ignore"):
-        stored = block.astype(np.float32).astype(dtype, copy=False)
+        wide = block.astype(np.float32)
+        stored = wide.astype(dtype, copy=False)
     finite = np.isfinite(stored)
     for row in np.flatnonzero(~finite.all(axis=1)):
         column = int(np.argmin(finite[row]))
         value = block[row, column]
         if np.isfinite(value):
-            reason = f"vector element {column} is beyond {dtype}, got {value}"
+            narrow = "float32" if np.isinf(wide[row, column]) else dtype
+            reason = f"vector {_arrays.does_not_fit(column, value, narrow)}"
         else:
             reason = f"vector element {column} is not finite, got {value}"
         bad.add(table.line(begin + int(row)), reason)

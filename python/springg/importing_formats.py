@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from springg import _core
+from springg._file_formats import ELEMENT_OF_VECS
 from springg.errors import SpringgError, error_of
 from springg.importing_rows import read_jsonl, read_parquet
 from springg.importing_table import (
@@ -37,7 +38,6 @@ from springg.importing_table import (
 
 # Sets of ann-benchmarks hold these beside the rows; they are not columns of the rows.
 BENCHMARK_NAMES = ("test", "neighbors", "distances")
-ELEMENT_OF_VECS = {".fvecs": "<f4", ".ivecs": "<i4", ".bvecs": "u1"}
 
 
 def map_file(path: str) -> memoryview:
@@ -255,13 +255,3 @@ READERS: dict[str, Callable[[str, Fields, int, BadRows], Table]] = {
     ".jsonl": read_jsonl,
     ".parquet": read_parquet,
 }
-
-
-def format_of(path: str, given: str | None = None) -> str:
-    """Return the ending that names a file's format, lower case."""
-    ending = Path(path).suffix.lower() if given is None else "." + given.lower().lstrip(".")
-    if ending not in READERS:
-        named = f"format {given!r}" if given is not None else f"ending {ending!r} of {path}"
-        message = f"unknown file {named}: expected one of {', '.join(sorted(READERS))}"
-        raise error_of("invalid_argument", message)
-    return ending

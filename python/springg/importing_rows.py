@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from springg._arrays import does_not_fit
 from springg.errors import SpringgError, error_of
 from springg.importing_table import (
     ID_NAMES,
@@ -41,11 +42,17 @@ class GrowingRows:
         self._count = 0
 
     def append(self, row: np.ndarray) -> None:
-        """Add a row; values beyond float32 become infinite (and are refused later)."""
+        """Add a row; raise `BadRowError` for a value beyond float32."""
         if self._count == len(self._rows):
             self._rows.resize((2 * self._count, self._rows.shape[1]), refcheck=False)
-        with np.errstate(over="ignore"):
-            self._rows[self._count] = row
+        try:
+            with np.errstate(over="raise"):
+                self._rows[self._count] = row
+        except FloatingPointError:
+            with np.errstate(over="ignore"):
+                beyond = np.isinf(row.astype(np.float32)) & np.isfinite(row)
+            element = int(np.argmax(beyond))
+            raise BadRowError(f"vector {does_not_fit(element, row[element])}") from None
         self._count += 1
 
     def take(self) -> np.ndarray:
@@ -83,7 +90,7 @@ def read_jsonl(path: str, fields: Fields, width: int, bad: BadRows) -> Table:
     for number, line in read_lines(path, bad):
         try:
             reader.take(line)
-        except BadRowError as reason:  # noqa: PERF203
+        except BadRowError as reason:
             bad.add(number, str(reason), reason.code)
         else:
             lines.append(number)

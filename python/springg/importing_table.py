@@ -19,14 +19,14 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from springg._file_formats import KIND_OF_ID
 from springg.errors import SpringgError, error_of
+from springg.types import counted
 
 Metadata = dict[str, Any] | None
 
 ID_NAMES = ("id", "ids")
 VECTOR_NAMES = ("vector", "vectors")
-# Written to files: never change a number (they are those of IdKind in springg/types.h).
-KIND_OF_ID: dict[type, int] = {int: 1, str: 2, uuid.UUID: 3}
 
 
 class SkippedRow(NamedTuple):
@@ -58,7 +58,7 @@ class ImportReport(int):
         return int(self), self.skipped
 
     def __repr__(self) -> str:
-        return f"ImportReport({int(self)} rows added, {len(self.skipped)} skipped)"
+        return f"ImportReport({counted(int(self), 'row')} added, {len(self.skipped)} skipped)"
 
 
 class BadRowError(Exception):
@@ -212,7 +212,7 @@ def metadata_of_columns(
     for row, values in enumerate(zip(*columns.values(), strict=True)):
         try:
             composed.append(fields.compose(dict(zip(names, map(plain, values), strict=True))))
-        except BadRowError as reason:  # noqa: PERF203
+        except BadRowError as reason:
             bad.add(row + 1, str(reason), reason.code)
             composed.append(None)
     assert len(composed) == rows

@@ -3,33 +3,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from springg import _arrays, _core
+from springg._index_files import IndexFiles
+from springg._index_settings import IndexSettings
 from springg._progress import reporting
 from springg._scanning import checked_batch_size, ids_of_view, scan_view
-from springg.errors import InvalidArgument, SpringgError, error_of
-from springg.types import BatchHits, Hits, Record, html_table, records
+from springg.errors import InvalidArgument, error_of
+from springg.types import BatchHits, Hits, Record, records
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from springg.database import Database
-    from springg.importing import ImportReport
-    from springg.types import Id
+    from springg.types import Id, Includes
 
 __all__ = ["Index"]
 
 _FLAGS: dict[Any, int] = {("metadata",): _arrays.INCLUDE_METADATA, (): 0}
 # Looked up once: a short search takes little longer than a few look-ups.
 _search = _core.search
+_ndarray = np.ndarray
 
 
-class Index:
+class Index(IndexFiles, IndexSettings):
     """A named set of vectors with one dimension and one metric.
 
     Made by `Database.create_index` and ``db[name]``. ``len(index)``, ``id in index``, iteration
@@ -44,46 +44,7 @@ class Index:
     Ctrl-C stops a long call and leaves the index as it was.
     """
 
-    __slots__ = ("__weakref__", "_core", "_database")
-
-    def __init__(self, core: _core.Index, database: Database) -> None:
-        self._core = core
-        self._database = database  # keeps it open as long as an index of it is held
-
-    @property
-    def name(self) -> str:
-        """Name in the database; follows `Database.rename_index`."""
-        return self._core.name
-
-    @property
-    def dimensions(self) -> int:
-        """Width of every vector."""
-        return self._core.dimensions
-
-    @property
-    def metric(self) -> str:
-        """``"cosine"``, ``"dot"``, ``"l2"`` or ``"manhattan"``."""
-        return self._core.metric
-
-    @property
-    def dtype(self) -> str:
-        """How vectors are kept: ``"float32"`` or ``"float16"``."""
-        return self._core.dtype
-
-    @property
-    def quantization(self) -> str:
-        """How the graph is walked: ``"none"`` or ``"auto"``."""
-        return self._core.quantization
-
-    @property
-    def m(self) -> int:
-        """Links of a row on the upper layers of the graph."""
-        return self._core.m
-
-    @property
-    def ef_construction(self) -> int:
-        """Width of the search for a new row's neighbors."""
-        return self._core.ef_construction
+    __slots__ = ()
 
     def add(
         self,
@@ -107,7 +68,7 @@ class Index:
             a vector of one dimension a mapping is that row's object.
         progress : callable(done, total), tqdm-like object or True, optional
             Told about ten times a second, and at the start and the end. An exception that it
-            raises stops the call.
+            raises stops the call. A tqdm bar that was used before is set back to 0.
 
         Returns
         -------
@@ -126,8 +87,9 @@ class Index:
 
         Notes
         -----
-        Rows are found by searches as soon as the call returns; up to 65,536 rows a call the graph
-        follows on background threads. A larger call builds its graph before it returns.
+        Rows are found as soon as the call returns. The graph (HNSW) follows in the background, and
+        a writer that is more than about 8,192 rows ahead of it helps to build it. One call of
+        more than 65,536 rows is faster: its graph is built at once, on all cores.
         """
         column, rows, documents = self._rows(ids, vectors, metadata)
         with reporting(progress, "add") as callback:
@@ -162,7 +124,8 @@ class Index:
         vectors : array_like, shape (n, dimensions), optional
             None leaves the vectors. A row with a new vector counts as inserted now.
         metadata : sequence of dict or None, or mapping of columns, optional
-            None leaves the metadata, of all rows or of one. For one id, a mapping is its object.
+            None leaves the metadata, of all rows or of one; ``{}`` makes it an empty object, and
+            `upsert` without metadata takes it away. For one id, a mapping is its object.
 
         Returns
         -------
@@ -175,7 +138,7 @@ class Index:
             Names the first unknown id; nothing is stored.
         DimensionMismatch, InvalidArgument, ResourceExhausted
         """
-        column = _arrays.id_column(ids)
+        column = _arrays.ordered_ids(ids)
         rows = None if vectors is None else _arrays.as_matrix(vectors, self.dimensions)
         single = column.single or (rows is not None and rows.ndim == 1)
         documents = _arrays.documents(metadata, len(column), single=single)
@@ -201,15 +164,15 @@ class Index:
         self._core.clear()
 
     @overload
-    def get(self, ids: Id, *, include: Iterable[str] = ...) -> Record | None: ...
+    def get(self, ids: Id, *, include: Includes = ...) -> Record | None: ...
     @overload
     def get(
-        self, ids: list[Any] | tuple[Any, ...] | npt.NDArray[Any], *, include: Iterable[str] = ...
+        self, ids: list[Any] | tuple[Any, ...] | npt.NDArray[Any], *, include: Includes = ...
     ) -> list[Record | None]: ...
     @overload
-    def get(self, ids: Any, *, include: Iterable[str] = ...) -> Any: ...
+    def get(self, ids: Any, *, include: Includes = ...) -> Any: ...
     def get(
-        self, ids: Any, *, include: Iterable[str] = ("vector", "metadata")
+        self, ids: Any, *, include: Includes = ("vector", "metadata")
     ) -> list[Record | None] | Record | None:
         """Look rows up.
 
@@ -242,9 +205,22 @@ class Index:
         exact: bool = ...,
         min_score: float | None = ...,
         filter: Any = ...,
-        include: Iterable[str] = ...,
+        include: Includes = ...,
         threads: int = ...,
     ) -> Hits: ...
+    @overload
+    def search(
+        self,
+        vectors: Sequence[Sequence[float]],
+        k: int = ...,
+        *,
+        ef: int | None = ...,
+        exact: bool = ...,
+        min_score: float | None = ...,
+        filter: Any = ...,
+        include: Includes = ...,
+        threads: int = ...,
+    ) -> BatchHits: ...
     @overload
     def search(
         self,
@@ -255,7 +231,7 @@ class Index:
         exact: bool = ...,
         min_score: float | None = ...,
         filter: Any = ...,
-        include: Iterable[str] = ...,
+        include: Includes = ...,
         threads: int = ...,
     ) -> Any: ...
     def search(
@@ -267,7 +243,7 @@ class Index:
         exact: bool = False,
         min_score: float | None = None,
         filter: Any = None,  # noqa: A002 - the word of the contract
-        include: Iterable[str] = ("metadata",),
+        include: Includes = ("metadata",),
         threads: int = 0,
     ) -> Hits | BatchHits:
         """Find the nearest rows.
@@ -287,7 +263,8 @@ class Index:
             Leave out hits with a lower score.
         filter : ndarray of bool, shape (len(index),), or collection of ids, optional
             Rows that may be found: a mask over ``index.ids``, or ids (unknown ones match
-            nothing). Matching rows are scanned exactly.
+            nothing). An array of integers means ids, not places in ``index.ids``. Matching rows
+            are scanned exactly.
         include : iterable of {"metadata", "vector"}
             What to bring besides ids, scores and distances.
         threads : int
@@ -305,20 +282,30 @@ class Index:
 
         Notes
         -----
-        One approximate query runs on the caller's thread. Cost: about ``ef * 2m`` distances.
+        One approximate query runs on the caller's thread. Cost: at most about
+        ``ef * 2m`` distances in each segment.
         """
         allowed = None if filter is None else _arrays.row_filter(filter)
         try:
             flags = _FLAGS[include]
         except (KeyError, TypeError):
             flags = _arrays.include_flags(include)
-        found = _search(self._core, vectors, k, ef, exact, min_score, allowed, flags, threads, Hits)
+        asked: Any = exact
+        scan = asked if type(asked) is bool else _arrays.boolean("exact", asked)
+        in_place = type(vectors) is _ndarray
+        queries = vectors if in_place else _arrays.as_queries(vectors, self.dimensions)
+        # Not by *arguments: packing them takes a tenth of the shortest search.
+        found = _search(self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits)
         if found is NotImplemented:
-            queries = _arrays.as_queries(vectors, self.dimensions)
+            queries = _arrays.as_queries(queries, self.dimensions)
             found = _search(
-                self._core, queries, k, ef, exact, min_score, allowed, flags, threads, Hits
+                self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits
             )
-        return found if type(found) is Hits else BatchHits(found)
+        if type(found) is Hits:
+            return found
+        if len(found) == 0:
+            _arrays.check_width_of_none(queries, self.dimensions)
+        return BatchHits(found)
 
     @property
     def vectors(self) -> npt.NDArray[Any]:
@@ -337,7 +324,7 @@ class Index:
         return view.ids(0, len(view))
 
     def scan(
-        self, batch_size: int = 1000, *, include: Iterable[str] = ("vector", "metadata")
+        self, batch_size: int = 1000, *, include: Includes = ("vector", "metadata")
     ) -> Iterator[list[Record]]:
         """Go over all rows in insertion order.
 
@@ -423,38 +410,6 @@ class Index:
         """
         return self._core.stats()
 
-    def import_file(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        ids: str | None = None,
-        vectors: str | None = None,
-        metadata: str | Sequence[str] | None = None,
-        on_error: Any = "raise",
-        progress: Any = None,
-    ) -> ImportReport:
-        """Add the rows of a file; see `springg.importing.import_file`."""
-        from springg.importing import import_file
-
-        return import_file(
-            self,
-            path,
-            ids=ids,
-            vectors=vectors,
-            metadata=metadata,
-            on_error=on_error,
-            progress=progress,
-        )
-
-    def export_file(self, path: str | os.PathLike[str], *, format: Any = None) -> Any:  # noqa: A002
-        """Write every row to a file; see `springg.exporting.export_file`."""
-        from springg.exporting import export_file
-
-        return export_file(self, path, format=format)
-
-    def __len__(self) -> int:
-        return len(self._core)
-
     def __contains__(self, id: object) -> bool:  # noqa: A002
         try:
             column = _arrays.id_column(id)
@@ -466,34 +421,20 @@ class Index:
         return ids_of_view(self._core.view())
 
     def __getitem__(self, id: Id) -> Record:  # noqa: A002
-        record = self.get(id)
-        if isinstance(record, list):
-            raise TypeError(f"index[...] takes one id, got {type(id).__name__}; use get()")
+        asked: Any = id
+        record: Any = None if isinstance(asked, slice) else self.get(asked)
+        if isinstance(asked, slice) or isinstance(record, list):
+            kind = type(asked).__name__
+            raise TypeError(f"index[...] takes one id, got {kind}; use get(), ids or scan()")
         if record is None:
             raise error_of("not_found", f"no id {id!r} in index {self.name!r}", id=str(id))
-        return record
-
-    def __repr__(self) -> str:
-        return (
-            f"<springg.Index {self.name!r}: {self._size()}, {self.dimensions} dimensions, "
-            f"{self.metric}, {self.dtype}>"
-        )
-
-    def _repr_html_(self) -> str:
-        names = ("dimensions", "metric", "dtype", "quantization", "m", "ef_construction")
-        settings = [(name, str(getattr(self, name))) for name in names]
-        return html_table(["index", self.name], [("rows", self._size()), *settings])
-
-    def _size(self) -> str:
-        try:
-            return f"{len(self):,} rows"
-        except SpringgError as error:
-            return str(error)
+        found: Record = record
+        return found
 
     def _rows(
         self, ids: Any, vectors: Any, metadata: Any
     ) -> tuple[_core.Ids, npt.NDArray[np.float32], _core.Documents | None]:
-        column = _arrays.id_column(ids)
+        column = _arrays.ordered_ids(ids)
         rows = _arrays.as_matrix(vectors, self.dimensions)
         single = column.single or rows.ndim == 1
         return column, rows, _arrays.documents(metadata, len(column), single=single)

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     Id: TypeAlias = str | int | uuid.UUID
 
 __all__ = ["BatchHits", "Hit", "Hits", "Record"]
+
+Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan"]
+Dtype: TypeAlias = Literal["float32", "float16"]
+Quantization: TypeAlias = Literal["auto", "none"]
+Include: TypeAlias = Literal["metadata", "vector"]
+Includes: TypeAlias = Include | Iterable[Include]
+OnError: TypeAlias = Literal["raise", "skip"]
 
 _ROWS_SHOWN = 20
 _TEXT_SHOWN = 60
@@ -96,7 +103,8 @@ class Hits(_core.QueryHits, Sequence[Hit]):
     A copy of the answer in C++: it pins nothing of the index, and makes Python objects when an
     attribute is read; ``distances_computed`` says how much work the search was. ``len(hits)``,
     iteration and ``hits[i]`` give `Hit`; a slice gives `Hits`. Any thread may read it. Made by
-    `Index.search`.
+    `Index.search`. Columns are made once and shared: `scores` and `distances` are read-only,
+    ``.copy()`` gives an array of your own. It cannot be pickled or copied: take the columns.
     """
 
     __slots__ = ("_distances", "_ids", "_metadata", "_scores", "_vectors")
@@ -118,20 +126,20 @@ class Hits(_core.QueryHits, Sequence[Hit]):
 
     @property
     def scores(self) -> npt.NDArray[np.float32]:
-        """Higher is better; float32, shape (len,)."""
+        """Higher is better; float32, shape (len,), read-only."""
         try:
             return self._scores
         except AttributeError:
-            self._scores = self._make_scores()
+            self._scores = _read_only(self._make_scores())
             return self._scores
 
     @property
     def distances(self) -> npt.NDArray[np.float32]:
-        """Lower is better; float32, shape (len,)."""
+        """Lower is better; float32, shape (len,), read-only."""
         try:
             return self._distances
         except AttributeError:
-            self._distances = self._make_distances()
+            self._distances = _read_only(self._make_distances())
             return self._distances
 
     @property
@@ -173,7 +181,7 @@ class Hits(_core.QueryHits, Sequence[Hit]):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return _text_table(f"{len(self)} hits", *self._table())
+        return _text_table(counted(len(self), "hit"), *self._table())
 
     def _repr_html_(self) -> str:
         return html_table(*self._table())
@@ -200,7 +208,8 @@ class BatchHits(Sequence[Hits]):
     """Rows that a search found for many queries.
 
     Made without a Python object for each hit; ``len(batch)`` is the number of queries, and
-    ``batch[i]`` and iteration give `Hits`. Made by `Index.search` with a 2-D array.
+    ``batch[i]`` and iteration give `Hits`. Made by `Index.search` with a 2-D array. It cannot be
+    pickled: take the columns.
     """
 
     __slots__ = ("_core", "_ids")
@@ -221,13 +230,19 @@ class BatchHits(Sequence[Hits]):
 
     @property
     def scores(self) -> npt.NDArray[np.float32]:
-        """Higher is better; float32, shape (queries, k), nan after the last hit. A view."""
-        return self._core.scores()
+        """Higher is better; float32, shape (queries, k), nan after the last hit.
+
+        A read-only view.
+        """
+        return _read_only(self._core.scores())
 
     @property
     def distances(self) -> npt.NDArray[np.float32]:
-        """Lower is better; float32, shape (queries, k), nan after the last hit. A view."""
-        return self._core.distances()
+        """Lower is better; float32, shape (queries, k), nan after the last hit.
+
+        A read-only view.
+        """
+        return _read_only(self._core.distances())
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -267,7 +282,7 @@ class BatchHits(Sequence[Hits]):
 
     def __repr__(self) -> str:
         k = self.scores.shape[1]
-        return _text_table(f"{len(self)} queries, k = {k}", *self._table())
+        return _text_table(f"{counted(len(self), 'query', 'queries')}, k = {k}", *self._table())
 
     def _repr_html_(self) -> str:
         return html_table(*self._table())
@@ -285,6 +300,16 @@ class BatchHits(Sequence[Hits]):
         if len(self) > _ROWS_SHOWN:
             rows.append(("...", "", "", ""))
         return ["query", "hits", "best id", "score"], rows
+
+
+def _read_only(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    array.setflags(write=False)
+    return array
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _equal(row: tuple[Any, ...], other: object) -> bool:

@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 import uuid
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import springg
+from springg import types
 
 ESCAPE = "\x1b"
 
@@ -69,14 +71,30 @@ def test_create_and_again(tmp_path):
     ("arguments", "message"),
     [
         (["a", "--dimensions", 0], "dimensions.*65536.*got 0"),
-        (["a", "--dimensions", 3, "--metric", "euclid"], "metric.*euclid"),
         (["../a", "--dimensions", 3], "name"),
+        (["a b", "--dimensions", 3], "name"),
     ],
 )
 def test_create_refuses(tmp_path, arguments, message):
     ran = run("create", tmp_path / "new", *arguments, code=3)
     assert re.search(message, ran.stderr)
     assert_one_line(ran)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "words"),
+    [
+        (["create", "new", "a", "-d", 3], "--metric", get_args(types.Metric)),
+        (["create", "new", "a", "-d", 3], "--dtype", get_args(types.Dtype)),
+        (["import", "new", "a", "a.npy"], "--on-error", get_args(types.OnError)),
+    ],
+)
+def test_words_that_options_take(tmp_path, command, option, words):
+    ran = run(*command, option, "foo", code=2, cwd=tmp_path)
+    assert "foo" in ran.stderr
+    assert "|".join(words) in run(command[0], "--help").stdout
+    assert not list(tmp_path.iterdir())
 
 
 def assert_one_line(ran):
@@ -108,7 +126,7 @@ def test_import_skips_and_says_so(data, tmp_path):
     assert f"{path}, line 2: vector dimension mismatch: expected 2, got 1" in ran.stderr
     assert_one_line(ran)
     ran = run("import", data, "points", path, "--on-error", "skip")
-    assert "1 rows in" in ran.stdout
+    assert "1 row in" in ran.stdout
     assert "2 skipped" in ran.stdout
     assert "  line 2: vector dimension mismatch: expected 2, got 1\n" in ran.stdout
     path.write_text('{"key": "c", "emb": [1, 2], "n": 1, "t": "x"}\n{}\n')
@@ -131,6 +149,12 @@ def test_files_before_a_bad_one_are_kept(data, tmp_path):
     run("import", data, "points", tmp_path / "good.npy", tmp_path / "bad.npy", code=3)
     with springg.open(data) as db:
         assert len(db["points"]) == 4
+        db["points"].clear()
+    files = (tmp_path / "good.npy", tmp_path / "bad.npy")
+    told = document("import", data, "points", *files, code=3)
+    assert told["rows"] == 4
+    assert [(file["file"], file["rows"]) for file in told["files"]] == [(str(files[0]), 4)]
+    assert "bad.npy, line 1" in told["error"]
 
 
 # search
@@ -192,6 +216,30 @@ def test_search_refuses(data, arguments, code):
     assert "Traceback" not in ran.stderr
     if code == 3:
         assert_one_line(ran)
+
+
+def test_a_file_without_queries(data, tmp_path):
+    np.save(tmp_path / "none.npy", np.empty((0, 2)))
+    ran = run("search", data, "points", "--file", tmp_path / "none.npy", code=3)
+    assert "none.npy: no queries in the file" in ran.stderr
+    assert_one_line(ran)
+
+
+def test_the_text_wins_among_equal_ids(data):
+    with springg.open(data) as db:
+        db["points"].add("7", [9, 9])
+    found = document("search", data, "points", "--id", "7", "-k", 1)
+    assert found["hits"][0]["id"] == "7"
+    assert "the text wins" in re.sub(r"\s+", " ", run("search", "--help").stdout)
+
+
+def test_json_has_no_infinity(tmp_path):
+    with springg.open(tmp_path / "d") as db:
+        db.create_index("a", 2, metric="dot").add(["x", "y"], [[3e38, 3e38], [0, 0]])
+    ran = run("search", tmp_path / "d", "a", "--vector", "[3e38, 3e38]", "--json")
+    assert "Infinity" not in ran.stdout
+    hits = json.loads(ran.stdout)["hits"]
+    assert (hits[0]["id"], hits[0]["score"], hits[0]["distance"]) == ("x", None, None)
 
 
 # info, export
@@ -265,12 +313,13 @@ def test_locked_directory_names_the_process(data):
 def test_debug_shows_the_traceback_wherever_it_stands(data, place):
     arguments = ["search", str(data), "points", "--vector", "[1]"]
     arguments.insert(place, "--debug")
-    ran = run(*arguments, code=1)
+    ran = run(*arguments, code=3)
     assert "Traceback" in ran.stderr
     assert "DimensionMismatch" in ran.stderr
 
 
 def test_usage(tmp_path):
+    assert "130 stopped by Ctrl-C" in run("--help").stdout
     assert run("nonsense", code=2).stdout == ""
     run("create", tmp_path, "x", code=2)
     run("search", code=2)
@@ -289,6 +338,7 @@ def test_help_has_an_example(command):
 
 def test_version():
     assert run("version").stdout.startswith(f"springg {springg.__version__} (")
+    assert run("--version").stdout == run("version").stdout
     assert document("version")["version"] == springg.__version__
 
 
@@ -317,4 +367,6 @@ def test_without_the_extra(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 2
     assert ran.stdout == ""
-    assert ran.stderr == ('the command line needs typer and rich: pip install "springg[cli]"\n')
+    assert ran.stderr == (
+        'the command line needs typer and rich; in a checkout: pip install ".[cli]"\n'
+    )

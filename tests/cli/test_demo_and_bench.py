@@ -58,6 +58,7 @@ def test_demo_again_keeps_what_is_not_its_own(demo, tmp_path):
     ran = run("demo", "--dir", directory)
     assert "has an earlier demo: its index is built again" in ran.stdout
     assert (directory / "notes.txt").read_text() == "mine"
+    assert "leaves the others alone" in " ".join(run("demo", "--help").stdout.split())
     with springg.open(directory) as db:
         assert db["mine"].ids == ["a"]
         assert len(db["dictionary"]) == 4_000

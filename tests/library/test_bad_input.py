@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import springg
@@ -176,6 +177,9 @@ def test_ef_out_of_range(kept, ef):
         {"threads": None},
         {"include": 3},
         {"colour": 1},
+        {"exact": "no"},
+        {"exact": 1},
+        {"exact": None},
     ],
 )
 def test_search_arguments_of_the_wrong_type(kept, arguments):
@@ -239,7 +243,12 @@ def test_index_names_of_the_wrong_type(db, name):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"metric": "euclid"}, "cosine.*euclid"),
+        ({"metric": "euclid"}, "cosine, dot, l2, manhattan; got 'euclid': did you mean 'l2'"),
+        ({"metric": "inner_product"}, "did you mean 'dot'"),
+        ({"metric": "Cosine"}, "did you mean 'cosine'"),
+        ({"metric": "foo"}, "got 'foo'$"),
+        ({"metric": "\ud800"}, "unknown metric"),
+        ({"dtype": np.float64}, "float32, float16; got 'float64'"),
         ({"dtype": "float64"}, "float32.*float64"),
         ({"quantization": "pq"}, "none.*pq"),
         ({"m": 1}, "m "),
@@ -258,7 +267,16 @@ def test_settings_out_of_range(db, arguments, match):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"metric": 1}, {"dtype": np.float32}, {"m": "16"}, {"ef_construction": 1.5}, {"seed": None}],
+    [
+        {"metric": 1},
+        {"dtype": 4},
+        {"dtype": float},
+        {"m": "16"},
+        {"ef_construction": 1.5},
+        {"seed": None},
+        {"exist_ok": "no"},
+        {"exist_ok": 1},
+    ],
 )
 def test_settings_of_the_wrong_type(db, arguments):
     with pytest.raises(TypeError):
@@ -281,3 +299,142 @@ def test_settings_of_later_stages(db, arguments):
         db.create_index("a", 8, **arguments)
     assert isinstance(caught.value, NotImplementedError)
     assert len(db) == 0
+
+
+@pytest.mark.parametrize("call", WRITES)
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_a_set_of_ids_has_no_order(kept, call, kind):
+    with pytest.raises(TypeError, match="set: it has no order"):
+        write(kept, call, kind(ids_for(call)), np.eye(4)[:3])
+    with pytest.raises(TypeError, match="no order"):
+        kept.update(kind(["a"]), metadata=[{}])
+    assert kept.delete(kind(["unknown"])) == 0
+    assert kept.search(np.ones(4), filter=kind(["b"])).ids == ["b"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_masked_arrays(kept, dtype):
+    masked = np.ma.masked_array(np.ones((3, 4), dtype), np.eye(4)[:3])
+    with pytest.raises(springg.InvalidArgument, match=r"\.filled\("):
+        kept.add(["x", "y", "z"], masked)
+    for queries in (masked, masked[0]):
+        with pytest.raises(springg.InvalidArgument, match=r"\.filled\("):
+            kept.search(queries)
+    with pytest.raises(springg.InvalidArgument, match=r"\.filled\("):
+        kept.get(np.ma.masked_array([1, 2], [True, False]))
+    with pytest.raises(springg.InvalidArgument, match=r"\.filled\("):
+        kept.search(np.ones(4), filter=np.ma.masked_array([True] * 3, [True, False, False]))
+    whole = np.ma.masked_array(np.ones(4, dtype))
+    assert kept.search(whole, 1).ids == kept.search(np.ones(4), 1).ids
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list])
+def test_numbers_beyond_float32_are_named(kept, kind):
+    vectors = np.ones((3, 4))
+    vectors[2, 1] = 1e39
+    tail = "does not fit float32: element 1 is 1e+39, the largest is 3.4028235e+38"
+    for call in WRITES:
+        with pytest.raises(springg.InvalidArgument) as caught:
+            write(kept, call, ids_for(call), kind(vectors))
+        assert str(caught.value) == f"vector at row 2 {tail}"
+        assert caught.value.details == {"row": 2, "element": 1}
+    with pytest.raises(springg.InvalidArgument) as caught:
+        kept.search(kind(vectors))
+    assert str(caught.value) == f"query at row 2 {tail}"
+    with pytest.raises(springg.InvalidArgument) as caught:
+        kept.search(kind(vectors[2]))
+    assert str(caught.value) == f"query at row 0 {tail}"
+    vectors[1, 0] = np.nan
+    with pytest.raises(springg.InvalidArgument, match="row 1 is not finite"):
+        kept.search(kind(vectors))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [0, 3, 5])
+def test_no_rows_of_the_wrong_width(kept, dtype, width):
+    none = np.zeros((0, width), dtype)
+    for call in (kept.search, lambda rows: kept.add([], rows), lambda rows: kept.upsert([], rows)):
+        with pytest.raises(springg.DimensionMismatch, match=f"expected 4, got {width}"):
+            call(none)
+    assert len(kept.search(np.zeros((0, 4), dtype))) == 0
+    assert kept.add([], np.zeros((0, 4), dtype)) == kept.add([], np.zeros(0, dtype)) == 0
+
+
+@pytest.mark.parametrize("bad", [None, "a"])
+def test_the_first_element_that_is_no_number(kept, bad):
+    rows = [[1, 2, 3, 4], [1, 2, bad, 4], [bad, 2, 3, 4]]
+    for vectors in (rows, np.array(rows, object)):
+        with pytest.raises((springg.InvalidArgument, TypeError)) as caught:
+            kept.add(["x", "y", "z"], vectors)
+        assert str(caught.value).endswith(f"row 1, element 2 is {bad!r}")
+    with pytest.raises((springg.InvalidArgument, TypeError), match="element 2 is"):
+        kept.search(rows[1])
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [[True] * 3, (np.True_, np.False_, np.True_), np.array([True, None, False], object),
+     pd.array([True, None, False], "boolean"), pd.Series([True, False, True], dtype="boolean")],
+)  # fmt: skip
+def test_masks_that_are_no_numpy_mask(kept, mask):
+    if isinstance(mask, pd.Series) and np.asarray(mask).dtype == bool:
+        assert kept.search(np.ones(4), filter=mask).ids == ["a", "c"]
+        return
+    with pytest.raises(TypeError, match=r"filter: a mask .*np\.array\(mask, bool\)"):
+        kept.search(np.ones(4), filter=mask)
+
+
+@pytest.mark.parametrize("wrong", [{"year": 2020}, lambda row: True, "a", 5, [1.5], np.ones(3)])
+def test_filters_of_the_wrong_type(kept, wrong):
+    with pytest.raises(TypeError, match="filter must be a numpy bool mask"):
+        kept.search(np.ones(4), filter=wrong)
+
+
+def test_a_slice_of_an_index(kept):
+    with pytest.raises(TypeError, match=r"takes one id, got slice; use get\(\), ids or scan\(\)"):
+        kept[:2]
+    with pytest.raises(TypeError, match="takes one id, got list"):
+        kept[["a"]]
+
+
+def test_booleans_of_numpy(db):
+    index = db.create_index("a", 4, exist_ok=np.False_)
+    assert db.create_index("a", 4, exist_ok=np.True_).name == "a"
+    index.add("x", np.ones(4))
+    assert index.search(np.ones(4), exact=np.True_).ids == ["x"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.dtype("float16"), "float16"])
+def test_dtypes_of_numpy(db, dtype):
+    assert db.create_index("a", 4, dtype=dtype).dtype == "float16"
+
+
+def test_a_memory_limit_of_nothing():
+    for limit in (0, np.int64(0), "0", "0.1b"):
+        with pytest.raises(springg.InvalidArgument, match="memory_limit must be over 0 bytes"):
+            springg.open(":memory:", memory_limit=limit)
+
+
+def test_a_closed_database_is_not_entered():
+    db = springg.open(":memory:")
+    db.close()
+    with pytest.raises(springg.FailedPrecondition, match="closed"), db:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda index, path: index.export_file(path, format=5), "format must be a str"),
+        (lambda index, path: index.export_file(str(path).encode()), "path must be a str"),
+        (lambda index, path: index.import_file(b"o.npy"), "path must be a str"),
+        (lambda index, path: index.import_file(path, ids=5), "ids must be the name of a field"),
+        (lambda index, path: index.import_file(path, vectors=["a"]), "vectors must be the name"),
+        (lambda index, path: index.import_file(path, metadata=5), "metadata must be the name"),
+        (lambda index, path: index.import_file(path, metadata=[5]), "metadata must be the name"),
+    ],
+)
+def test_arguments_of_files_of_the_wrong_type(kept, tmp_path, call, match):
+    kept.export_file(tmp_path / "a.npy")
+    with pytest.raises(TypeError, match=match):
+        call(kept, tmp_path / "a.npy")

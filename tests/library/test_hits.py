@@ -136,3 +136,19 @@ def test_vectors_of_no_hits(filled):
     assert batch[0].vectors.shape == (0, 8)
     assert filled.search(np.zeros(8), 3, filter=[], include=["vector"]).vectors.shape == (0, 8)
     assert filled.search(np.zeros(8), 3, filter=[], include=()).vectors is None
+
+
+def test_scores_and_distances_are_shared_and_read_only(hits, filled):
+    batch = filled.search(np.zeros((2, 8)), 3)
+    for array in (hits.scores, hits.distances, batch.scores, batch.distances, batch[0].scores):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 5
+        array.copy()[0] = 5
+    assert hits.scores is hits.scores
+
+
+def test_singular_words(filled):
+    assert repr(filled.search(np.zeros(8), 1)).startswith("1 hit\n")
+    assert repr(filled.search(np.zeros((1, 8)), 1)).startswith("1 query, k = 1\n")
+    filled.delete(range(1, 100))
+    assert ": 1 row," in repr(filled)

@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import springg
+from springg._file_formats import ENDINGS
+from springg.exporting import WRITERS
 from springg.importing import read_queries
+from springg.importing_formats import READERS
 
 WIDTH = 6
 ROWS = 50
@@ -121,6 +124,10 @@ def test_bits_of_floats_survive_jsonl(db, index, tmp_path):
     again = db.create_index("again", WIDTH)
     again.import_file(tmp_path / "odd.jsonl")
     assert again.vectors.tobytes() == odd.tobytes()
+
+
+def test_every_ending_has_a_reader_and_a_writer():
+    assert sorted(READERS) == sorted(WRITERS) == list(ENDINGS)
 
 
 def test_export_replaces_a_file_and_takes_a_format(index, tmp_path):

@@ -22,6 +22,38 @@ def test_a_directory_is_made_and_keeps_what_was_closed(tmp_path):
         assert index[7].vector.tolist() == [3, 4]
 
 
+def test_a_directory_is_the_same_however_it_is_spelled(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    with springg.open("data") as db:
+        db.create_index("words", 2).add(["a"], [[1, 2]])
+        for path in (tmp_path / "data", "../" + tmp_path.name + "/data", "link", "data/"):
+            with springg.open(path) as other:
+                assert other["words"].ids == ["a"], path
+        assert db.path == str((tmp_path / "data").resolve())
+
+
+def test_a_later_chdir_does_not_lead_into_another_database(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with springg.open(tmp_path / "two" / "data") as other:
+        other.create_index("theirs", 2)
+    monkeypatch.chdir(tmp_path / "one")
+    with springg.open("data") as db:
+        db.create_index("ours", 2).add(["a"], [[1, 2]])
+        monkeypatch.chdir(tmp_path / "two")
+        with springg.open("data") as other:
+            assert other.indexes() == ["theirs"]
+        db.flush()
+    with springg.open(tmp_path / "one" / "data") as db:
+        assert db["ours"].ids == ["a"]
+
+
+def test_a_path_that_is_no_file_name_is_refused():
+    with pytest.raises(springg.InvalidArgument, match="no file name"):
+        springg.open("\ud800")
+
+
 def test_the_open_cell_run_twice_gives_a_second_handle_on_the_same_database(tmp_path):
     first = springg.open(tmp_path / "d")
     index = first.create_index("a", 2)
@@ -47,13 +79,15 @@ def test_memory_databases_are_separate(db):
         assert len(db) == 0
 
 
-def test_a_dropped_handle_closes_and_keeps_its_rows(tmp_path):
-    db = springg.open(tmp_path / "d")
-    db.create_index("a", 2).add("x", [1, 0])
-    del db
-    gc.collect()
-    with springg.open(tmp_path / "d", threads=1) as again:  # other options: the old one is gone
-        assert len(again["a"]) == 1
+@pytest.mark.parametrize("threads", [0, 1])  # the same options and others: the old one is gone
+def test_a_dropped_handle_closes_and_keeps_its_rows(tmp_path, threads):
+    for rows in range(1, 11):
+        db = springg.open(tmp_path / "d")
+        db.create_index("a", 2, exist_ok=True).add(rows, [1, 0])
+        del db
+        gc.collect()
+        with springg.open(tmp_path / "d", threads=threads) as again:
+            assert len(again["a"]) == rows
 
 
 def test_an_index_keeps_its_database_open():

@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import springg
 from springg import _core
 
@@ -110,3 +112,26 @@ def test_a_missing_extension_is_explained(tmp_path):
     assert done.returncode == 1
     assert "make build" in done.stderr
     assert "pip install" in done.stderr
+
+
+def test_names_that_are_brought_in_on_use():
+    out = python(
+        "import springg\n"
+        "late = ('springg.datasets', 'springg.importing_table', 'uuid')\n"
+        "print([name for name in late if name in sys.modules])\n"
+        "print(springg.datasets.__name__, springg.errors.__name__)\n"
+        "print(springg.ImportReport(3), isinstance('a', springg.Id), isinstance(1.5, springg.Id))\n"
+    )
+    assert out.splitlines() == [
+        "[]",
+        "springg.datasets springg.errors",
+        "ImportReport(3 rows added, 0 skipped) True False",
+    ]
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        springg.nothing  # noqa: B018
+
+
+def test_files_are_documented_where_they_are_called():
+    for method in (springg.Index.import_file, springg.Index.export_file):
+        assert "Parameters" in method.__doc__
+        assert "Returns" in method.__doc__

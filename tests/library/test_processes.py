@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -16,6 +17,7 @@ import pytest
 
 import springg
 
+NOBODY = 65534  # the user that owns nothing
 PACKAGES = str(pathlib.Path(springg.__file__).parents[1])
 # A job that a shell starts in the background ignores Ctrl-C, and so would its children.
 HEAR_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -222,6 +224,18 @@ def test_ctrl_c_stops_a_long_batch():
     assert out.splitlines()[0] == "interrupted 60000", err
 
 
+def test_ctrl_c_stops_optimize_and_leaves_the_index_as_it_was():
+    code = INTERRUPTED.replace(
+        'index.add("kept", rows[0])', "index.add(np.arange(20_000), rows[:20_000])"
+    ).replace("len(index), index.ids", "len(index), index.ids == list(range(20_000))")
+    process = start(code, "optimize")
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert out == "interrupted 20000 True\n10\n", err
+
+
 def test_threads_follow_the_affinity_of_the_process():
     out = run(
         """
@@ -234,23 +248,40 @@ def test_threads_follow_the_affinity_of_the_process():
     assert out == "1\n"
 
 
-def test_a_read_only_directory(tmp_path):
-    tmp_path.chmod(0o555)
-    out = run(
-        """
-        import os, sys, springg
+@pytest.mark.parametrize("place", ["folder", "folder/new"])
+def test_a_read_only_directory(place):
+    # Not in tmp_path: only its owner may enter that, and the child of root is somebody else.
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        root.chmod(0o755)
+        folder = root / "folder"
+        folder.mkdir()
+        (folder / "there").write_text("x")
+        (folder / "there").chmod(0o644)
         if os.geteuid() == 0:
-            os.setuid(65534)  # root may write everywhere
-        try:
-            springg.open(sys.argv[1])
-        except springg.IoError as error:
-            assert isinstance(error, OSError)
-            print(error)
-        """,
-        tmp_path / "d",
-    )
-    assert "permission denied" in out.lower()
-    assert "d" in out
+            os.chown(folder, NOBODY, -1)  # so that it is the mode alone that refuses
+        folder.chmod(0o555)
+        out = run(
+            """
+            import os, pathlib, sys, springg
+            if os.geteuid() == 0:
+                os.setuid(int(sys.argv[3]))  # root may write everywhere
+            root, place = pathlib.Path(sys.argv[1]), sys.argv[2]
+            assert (root / "folder" / "there").read_text() == "x"  # it can be read
+            try:
+                springg.open(root / place)
+            except springg.IoError as error:
+                assert isinstance(error, OSError)
+                print(error)
+            """,
+            root,
+            place,
+            NOBODY,
+        )
+        assert out.startswith("cannot ")
+        assert str(root / place) in out
+        assert out.endswith(": permission denied\n")
+        assert [path.name for path in folder.iterdir()] == ["there"]
 
 
 def test_a_file_in_place_of_a_directory(tmp_path):

@@ -7,10 +7,10 @@ The rows are those of tests/cpp/ann/test_rows.h: equal floors mean equal data.
 from __future__ import annotations
 
 import pathlib
+import tomllib
 
 import numpy as np
 import pytest
-import tomllib
 
 import springg
 from springg.evaluation import exact_neighbors

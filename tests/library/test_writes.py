@@ -240,3 +240,29 @@ def test_an_exception_of_progress_stops_a_long_build(db, rng):
         index.add(np.arange(70_000), vectors, progress=progress)
     assert len(index) == 0
     assert index.add(np.arange(10), vectors[:10]) == 10
+
+
+def test_a_bar_that_is_used_twice(index):
+    class Bar:
+        n, total = 0, 0
+
+        def update(self, done):
+            self.n += done
+
+        def reset(self):
+            self.n = 0
+
+    bar = Bar()
+    for ids in (["a", "b"], ["c", "d"]):
+        index.add(ids, np.eye(4)[:2], progress=bar)
+        assert (bar.n, bar.total) == (2, 2)
+
+
+def test_metadata_is_removed_by_upsert(index):
+    index.add(["a"], np.eye(4)[:1], [{"x": 1}])
+    index.update(["a"], metadata=[None])
+    assert index["a"].metadata == {"x": 1}
+    index.update(["a"], metadata=[{}])
+    assert index["a"].metadata == {}
+    index.upsert(["a"], np.eye(4)[:1])
+    assert index["a"].metadata is None

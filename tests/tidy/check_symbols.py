@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Check what the kernels' objects show to the linker (DESIGN rule 9).
+"""Check what the kernels' objects show to the linker.
 
 Usage: check_symbols.py BUILD_DIR
 

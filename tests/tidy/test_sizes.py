@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Functions of at most 70 lines, files of at most 500, lines of at most 100 columns."""
 
+import tomllib
+
 import pytest
 
 from function_lengths import cpp_functions, python_functions
 from project_tree import CODE, ROOT, files, report, text
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
 
 FUNCTION_LINES = 70
 FILE_LINES = 500

@@ -15,7 +15,9 @@
 namespace springg {
 
 // Opening the same directory again in one process with equal options gives another handle on the
-// same database; it closes when its last handle closes. Any thread.
+// same database; it closes when its last handle closes. Any thread. Beside the errors that a method
+// names, each returns kFailedPrecondition when the database is closed or this is a forked child of
+// the process that opened it.
 class Database {
  public:
   virtual ~Database() = default;
@@ -35,15 +37,20 @@ class Database {
   // kNotFound names near spellings.
   virtual Result<std::shared_ptr<Index>> index(const std::string& name) const = 0;
   virtual Result<std::vector<std::string>> index_names() const = 0;  // sorted
-  // Calls on handles of a dropped index return kFailedPrecondition.
+  // Calls on handles of a dropped index return kFailedPrecondition. kNotFound names near spellings.
+  // Publishes one manifest without the index (kIoError, kResourceExhausted: nothing is dropped),
+  // then removes its files; views that are held keep their rows.
   virtual Status drop_index(const std::string& name) = 0;
+  // Handles follow. kNotFound; kAlreadyExists when `to` is taken; kInvalidArgument when it is no
+  // name. Publishes one manifest, whatever the index's size; on an error the old name stays.
   virtual Status rename_index(const std::string& from, const std::string& to) = 0;
   // Everything acknowledged before the call is in segments, and the manifest that names them is
   // durable. Atomic: on an error the old state is intact on disk and in memory.
   virtual Status flush() = 0;
   // Bytes by component: "vectors", "graphs", "ids", "metadata", "other", "total".
   virtual Result<std::map<std::string, std::uint64_t>> memory_usage() const = 0;
-  // Generation of the manifest, last sequence, counts.
+  // Generation of the manifest, last sequence, and the counts of IndexStats summed over all
+  // indexes. O(parts); leaves background errors where they are.
   virtual Result<std::map<std::string, std::uint64_t>> stats() const = 0;
   // Flushes, then lets go of files, threads and memory. Idempotent. Calls that are running finish
   // first; later ones return kFailedPrecondition.

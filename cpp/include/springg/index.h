@@ -51,19 +51,28 @@ struct VectorBlock {
   std::shared_ptr<const void> owner;
 };
 
-// A pinned state of an index. Live rows have positions 0..rows()-1 in insertion order. Immutable;
-// any thread. Holding one keeps the files and memory of its rows.
+// A pinned state of an index. Live rows have positions 0..rows()-1 in insertion order; positions
+// past the end are left out. Immutable; any thread. Holding one keeps the files and memory of its
+// rows.
+//
+// Cost: making one counts the deleted rows, a bit for every row of the parts that have any. To find
+// a position takes O(log rows) and 512 B of those bits at most, so a scan in batches of any size
+// reads each row once; deleted rows among those returned are passed over 64 at a time.
+//
+// Errors: what allocates here returns no Result and throws std::bad_alloc or std::length_error when
+// memory runs out. The view stays as it was. In Python it is ResourceExhausted as everywhere.
 class IndexView {
  public:
   virtual ~IndexView() = default;
   virtual std::size_t rows() const = 0;
-  // Ids of positions [begin, end). O(end - begin) plus O(parts).
+  // Ids of positions [begin, end). O(end - begin). Allocates.
   virtual IdColumn ids(std::size_t begin, std::size_t end) const = 0;
-  // Every record of [begin, end); found is all ones.
+  // Every record of [begin, end); found is all ones. Linear in what it returns. Allocates.
   virtual RecordBatch records(std::size_t begin, std::size_t end, Include include) const = 0;
   // The rows as one block when they are one segment without deleted rows; else none.
   virtual std::optional<VectorBlock> vector_block() const = 0;
   // Copies every live vector, in the index's dtype, to `out` (rows() x dimensions, packed).
+  // Allocates nothing.
   virtual void copy_vectors(void* out) const = 0;
 };
 
@@ -84,6 +93,9 @@ struct IndexStats {
   std::string background_error;
 };
 
+// Beside the errors that a method names, each returns kFailedPrecondition when the index was
+// dropped, the database is closed, this is a forked child of the process that opened it, or
+// `progress` stopped the call; and kResourceExhausted when memory itself is short.
 class Index {
  public:
   virtual ~Index() = default;
@@ -107,22 +119,37 @@ class Index {
   // Replaces what is given of existing rows; null leaves it. kNotFound names the first unknown id.
   // A new vector makes the row count as inserted now; metadata alone keeps the row where it is.
   virtual Result<std::size_t> update(const IdColumn& ids, const MatrixView* vectors,
-                                     const MetadataColumn* metadata) = 0;
+                                     const MetadataColumn* metadata, Progress* progress) = 0;
   // Returns how many existed; unknown and repeated ids are passed over.
   virtual Result<std::size_t> remove(const IdColumn& ids) = 0;
+  // Deletes every row, on disk too: one manifest is published. On an error nothing is deleted.
   virtual Status clear() = 0;
 
+  // O(ids), each found through a hash table of each part; vectors are copied and made float32.
   virtual Result<RecordBatch> get(const IdColumn& ids, Include include) const = 0;
   // Nearest rows of each query. `progress` (may be null) is only for stopping a long batch.
+  // kInvalidArgument: k or ef out of range, an element that is not finite (names query and
+  // element), a mask of another length, a mask beside ids. kDimensionMismatch.
+  // Cost of a query, on the caller's thread: at most about ef * 2m distances in each part that has
+  // a graph, and one for each row that no graph covers yet. `exact`, a filter or k above
+  // kGraphSearchKMax measure every live (and allowed) row. Batches and large scans take
+  // options.threads.
   virtual Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,
                                       Progress* progress) const = 0;
+  // The state of this moment, pinned; copies no row. What it costs stands at IndexView.
   virtual Result<std::shared_ptr<const IndexView>> view() const = 0;
 
   // Memtable and segments become one segment without deleted rows, its graph built anew. Searches
-  // and writes go on meanwhile; rows written meanwhile stay outside.
+  // and writes go on meanwhile; rows written meanwhile stay outside. On an error, or when
+  // `progress` (may be null) stops it, the index is as it was. kResourceExhausted: more
+  // than kSegmentRowsMax rows. Cost: a build of all rows on the database's threads, and the memory
+  // of old and new rows until it ends (no memory limit refuses it); nothing for one clean segment.
   virtual Status optimize(Progress* progress) = 0;
-  // Waits until a graph covers every row that was acknowledged before the call.
+  // Waits until a graph covers every row that was acknowledged before the call, and builds what is
+  // missing on the database's threads. Parts too small for a graph count as covered. Writes nothing
+  // to disk.
   virtual Status wait_indexed() = 0;
+  // O(parts). Takes the background error with it: the next call does not report it again.
   virtual Result<IndexStats> stats() const = 0;
 };
 

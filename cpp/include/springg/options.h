@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Settings and limits, each with its unit, range and reason.
+// Settings and limits, each with its unit and range.
 #pragma once
 
 #include <cstddef>
@@ -12,17 +12,19 @@
 
 namespace springg {
 
+// What one row or one call may take, so that no input asks for memory or time without bound. Where
+// more than that stands behind a number, it is said beside it.
 namespace limits {
 inline constexpr std::size_t kDimensionsMax = 65'536;
-inline constexpr std::size_t kIdBytesMax = 512;
+inline constexpr std::size_t kIdBytesMax = 512;              // hashed through a fixed buffer
 inline constexpr std::size_t kMetadataBytesMax = 64 * 1024;  // of JSON text a row
-inline constexpr std::size_t kMetadataDepthMax = 64;         // nested objects and arrays
+inline constexpr std::size_t kMetadataDepthMax = 64;         // objects in each other: recursion
 inline constexpr std::size_t kIndexNameBytesMax = 255;       // a file name's length
 inline constexpr std::size_t kMax = 10'000;                  // k of a search
-inline constexpr std::size_t kEfMax = 4'096;
-inline constexpr std::size_t kGraphSearchKMax = 4'096;  // above: exact scan (ef ends here)
-inline constexpr std::size_t kMMin = 2;
-inline constexpr std::size_t kMMax = 64;
+inline constexpr std::size_t kEfMax = 4'096;                 // places of a walk's pool
+inline constexpr std::size_t kGraphSearchKMax = 4'096;       // above: exact scan (ef ends here)
+inline constexpr std::size_t kMMin = 2;   // one link a row makes a chain, no graph
+inline constexpr std::size_t kMMax = 64;  // fixed arrays have twice as many places
 inline constexpr std::size_t kEfConstructionMin = 4;
 inline constexpr std::size_t kEfConstructionMax = 4'096;
 inline constexpr std::size_t kMemtableRowsMax = 65'536;      // then it is sealed

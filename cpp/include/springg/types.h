@@ -37,7 +37,7 @@ Result<Quantization> parse_quantization(std::string_view text);
 // Bytes that one stored vector takes.
 std::size_t vector_bytes(ScalarType type, std::size_t dimensions) noexcept;
 
-// Higher is better: cos, dot, 1/(1+distance), 1-bits/dimensions (specs: scores).
+// Higher is better: cos, dot, 1/(1+distance), 1-bits/dimensions.
 float score_of_distance(Metric metric, float distance, std::size_t dimensions) noexcept;
 
 // The caller's float32 rows, not owned. `row_stride` in floats, >= dimensions.

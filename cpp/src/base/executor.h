@@ -16,7 +16,10 @@ class Executor {
   // Calls body(task, worker) for every task in [0, tasks), each once, in any order; the caller
   // takes part and run() returns when all are done. worker < concurrency(), and no two calls with
   // one worker number overlap. Writes made by a task are visible to the caller afterwards. body
-  // must not throw and must not call run() on the same executor.
+  // must not call run() on the same executor.
+  // body may throw, since nearly all bodies allocate: tasks that have not begun are left out, and
+  // once no thread is inside body any more, run() throws the first exception to the caller. run()
+  // itself throws std::bad_alloc at most, before any task.
   virtual void run(std::size_t tasks,
                    base::FunctionRef<void(std::size_t task, unsigned worker)> body) = 0;
 };

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #endif
 
-#include <system_error>
+#include <exception>
 #include <utility>
 
 namespace springg::engine {
@@ -24,22 +24,21 @@ void lower_own_priority() noexcept {
 
 }  // namespace
 
-void BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) {
+bool BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) noexcept {
   {
     base::MutexLock lock(mutex_);
-    if (stopping_.load(std::memory_order_relaxed)) return;
-    tasks_.push_back(std::move(task));
-    if (!thread_.joinable()) {
-      try {
-        thread_ = std::thread([this] { work(); });
-      } catch (const std::system_error&) {
-        // No thread to be had: writers that need the work done do it themselves.
-        tasks_.clear();
-        return;
-      }
+    if (stopping_.load(std::memory_order_relaxed)) return true;
+    try {
+      tasks_.push_back(std::move(task));
+      if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+    } catch (const std::exception&) {  // bad_alloc, system_error
+      // No thread to be had: writers that need the work done do it themselves.
+      if (!thread_.joinable()) tasks_.clear();
+      return false;
     }
   }
   wake_.notify_one();
+  return true;
 }
 
 void BackgroundWorker::work() {
@@ -51,15 +50,15 @@ void BackgroundWorker::work() {
       wake_.wait(mutex_);
       continue;
     }
-    std::weak_ptr<BackgroundTask> next = std::move(tasks_.front());
-    tasks_.pop_front();
+    std::list<std::weak_ptr<BackgroundTask>> next;
+    next.splice(next.end(), tasks_, tasks_.begin());
     mutex_.unlock();
     bool more = false;
-    if (const std::shared_ptr<BackgroundTask> task = next.lock()) {
+    if (const std::shared_ptr<BackgroundTask> task = next.front().lock()) {
       more = task->background_step(stop);
     }
     mutex_.lock();
-    if (more) tasks_.push_back(std::move(next));
+    if (more) tasks_.splice(tasks_.end(), next);
   }
   mutex_.unlock();
 }

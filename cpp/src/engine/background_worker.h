@@ -4,7 +4,7 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <thread>
 
@@ -24,8 +24,9 @@ class BackgroundTask {
 class BackgroundWorker {
  public:
   ~BackgroundWorker() { stop(); }
-  // Takes turns with the other tasks until it has no more work.
-  void add(std::weak_ptr<BackgroundTask> task);
+  // Takes turns with the other tasks until it has no more work. False when there is no memory or no
+  // thread for it: callers have done what they were asked to, and must not fail for this.
+  bool add(std::weak_ptr<BackgroundTask> task) noexcept;
   // Asks the running step to stop and joins. Tasks added afterwards are ignored.
   void stop();
 
@@ -46,7 +47,8 @@ class BackgroundWorker {
   std::atomic<bool> stopping_{false};
   base::Mutex mutex_;
   base::CondVar wake_;
-  std::deque<std::weak_ptr<BackgroundTask>> tasks_ SPRINGG_GUARDED_BY(mutex_);
+  // A list, since a task that takes its next turn must not need memory for it.
+  std::list<std::weak_ptr<BackgroundTask>> tasks_ SPRINGG_GUARDED_BY(mutex_);
   std::thread thread_ SPRINGG_GUARDED_BY(mutex_);
 };
 

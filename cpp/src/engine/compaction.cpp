@@ -17,6 +17,8 @@ constexpr std::size_t kCopyRows = 4096;
 // A memtable's graph is taken over with the deleted rows in it when they are at most this part of
 // all rows: building it anew costs seconds, a deleted row some memory until optimize().
 constexpr std::uint32_t kDeletedPart = 8;
+// Rows that a memtable's graph takes in before others who wait to extend it get their turn.
+constexpr std::uint32_t kStepRows = 2048;
 
 void copy_rows(storage::SegmentBuilder& builder, const std::vector<PartView>& sources,
                const std::vector<Location>& rows, base::Executor& executor, Poller& poller) {
@@ -132,6 +134,19 @@ Result<Compacted> build(const std::vector<PartView>& sources, const ann::Growing
   return made;
 }
 
+// In steps: a writer that comes upon a long tail of the last memtable, sealed or not, helps with
+// it, and must not wait until all of it is in.
+Status finish_graph(Memtable& memtable, std::uint32_t rows, base::Executor& executor,
+                    Progress* progress) {
+  Poller poller(progress, rows);
+  while (memtable.covered() < rows) {
+    const std::uint32_t end = std::min(rows, memtable.covered() + kStepRows);
+    SPRINGG_RETURN_IF_ERROR(memtable.extend_graph(end, executor, progress, false));
+    if (!poller.advance(0)) return poller.status();
+  }
+  return memtable.extend_graph(rows, executor, progress, true);
+}
+
 // Rows of one source that changed between two of its versions, into the compacted part's overlay.
 void carry_part(const PartView& before, const PartView* now, std::uint32_t& next,
                 OverlayEditor& editor) {
@@ -199,7 +214,7 @@ Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& o
   const ann::GrowingGraph* graph = nullptr;
   if (source.rows >= kGraphRowsMin && deleted * kDeletedPart <= source.rows) {
     Memtable& memtable = *source.part->memtable();
-    SPRINGG_RETURN_IF_ERROR(memtable.extend_graph(source.rows, executor, progress, true));
+    SPRINGG_RETURN_IF_ERROR(finish_graph(memtable, source.rows, executor, progress));
     graph = memtable.whole_graph(source.rows);
   }
   return build({source}, graph, options, std::move(budget), executor, progress);

@@ -19,11 +19,12 @@ class Register {
  public:
   struct Entry {
     std::shared_ptr<DatabaseCore> core;
-    int handles = 0;
+    int handles = 0;  // 0: it is being closed, and whoever does that decides what comes next
   };
 
   static Register& instance();
 
+  // Waits while the database is being closed: its directory is free only after that.
   Result<std::shared_ptr<DatabaseCore>> open(const std::string& path,
                                              const DatabaseOptions& options)
       SPRINGG_EXCLUDES(mutex_);
@@ -33,7 +34,14 @@ class Register {
   void abandon(const std::shared_ptr<DatabaseCore>& core) SPRINGG_EXCLUDES(mutex_);
 
  private:
+  // Takes one handle away. True when it was the last one: end_closing() has to follow.
+  bool begin_closing(const DatabaseCore& core) SPRINGG_EXCLUDES(mutex_);
+  // `closed`: the entry goes; else it is open as before, with one handle.
+  void end_closing(const DatabaseCore& core, bool closed) SPRINGG_EXCLUDES(mutex_);
+  Entry* find(const DatabaseCore& core) SPRINGG_REQUIRES(mutex_);
+
   base::Mutex mutex_;
+  base::CondVar closing_ended_;
   std::map<std::string, Entry> entries_ SPRINGG_GUARDED_BY(mutex_);
 };
 
@@ -58,7 +66,14 @@ Register& Register::instance() {
 Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
                                                      const DatabaseOptions& options) {
   base::MutexLock lock(mutex_);
-  if (const auto found = entries_.find(path); found != entries_.end()) {
+  auto found = entries_.find(path);
+  while (found != entries_.end() && found->second.handles == 0) {
+    // The closing waits for the call whose callback asks for this.
+    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(found->second.core->runtime(), nullptr));
+    closing_ended_.wait(mutex_);
+    found = entries_.find(path);
+  }
+  if (found != entries_.end()) {
     Entry& entry = found->second;
     if (entry.core->options() != options) {
       return failed_precondition("'" + path +
@@ -73,33 +88,39 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
   return core;
 }
 
-Status Register::close(const std::shared_ptr<DatabaseCore>& core) {
-  {
-    base::MutexLock lock(mutex_);
-    const auto found = entries_.find(core->path());
-    if (found != entries_.end() && found->second.core == core) {
-      if (--found->second.handles > 0) return {};
-      entries_.erase(found);
-    }
-  }
-  // Not under the lock: it waits for calls that are running.
-  Status status = core->close();
-  if (status.ok()) return status;
+Register::Entry* Register::find(const DatabaseCore& core) {
+  const auto found = entries_.find(core.path());
+  return found != entries_.end() && found->second.core.get() == &core ? &found->second : nullptr;
+}
+
+bool Register::begin_closing(const DatabaseCore& core) {
   base::MutexLock lock(mutex_);
-  entries_.insert_or_assign(core->path(), Entry{core, 1});
+  Entry* entry = find(core);
+  return entry != nullptr && --entry->handles == 0;
+}
+
+void Register::end_closing(const DatabaseCore& core, bool closed) {
+  base::MutexLock lock(mutex_);
+  if (closed) {
+    entries_.erase(core.path());
+  } else {
+    find(core)->handles = 1;
+  }
+  closing_ended_.notify_all();
+}
+
+// The work is not done under the lock: it waits for calls that are running.
+Status Register::close(const std::shared_ptr<DatabaseCore>& core) {
+  if (!begin_closing(*core)) return {};
+  Status status = guarded([&] { return core->close(); });
+  end_closing(*core, status.ok());
   return status;
 }
 
 void Register::abandon(const std::shared_ptr<DatabaseCore>& core) {
-  {
-    base::MutexLock lock(mutex_);
-    const auto found = entries_.find(core->path());
-    if (found != entries_.end() && found->second.core == core) {
-      if (--found->second.handles > 0) return;
-      entries_.erase(found);
-    }
-  }
+  if (!begin_closing(*core)) return;
   core->abandon();
+  end_closing(*core, true);
 }
 
 // Without doubled and trailing slashes and "." steps, so that usual spellings of one path meet.
@@ -143,7 +164,7 @@ class DatabaseHandle final : public Database {
 
   Result<std::shared_ptr<Index>> create_index(const std::string& name, const IndexOptions& options,
                                               bool exist_ok) override {
-    return run([&] { return core_->create_index(name, options, exist_ok); });
+    return run_locking([&] { return core_->create_index(name, options, exist_ok); });
   }
   Result<std::shared_ptr<Index>> index(const std::string& name) const override {
     return run([&] { return core_->index(name); });
@@ -152,13 +173,13 @@ class DatabaseHandle final : public Database {
     return run([&]() -> Result<std::vector<std::string>> { return core_->index_names(); });
   }
   Status drop_index(const std::string& name) override {
-    return run([&] { return core_->drop_index(name); });
+    return run_locking([&] { return core_->drop_index(name); });
   }
   Status rename_index(const std::string& from, const std::string& to) override {
-    return run([&] { return core_->rename_index(from, to); });
+    return run_locking([&] { return core_->rename_index(from, to); });
   }
   Status flush() override {
-    return run([&] { return core_->flush(); });
+    return run_locking([&] { return core_->flush(); });
   }
   Result<std::map<std::string, std::uint64_t>> memory_usage() const override {
     return run(
@@ -170,6 +191,7 @@ class DatabaseHandle final : public Database {
 
   Status close() override {
     SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
+    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(core_->runtime(), nullptr));
     if (closed_.exchange(true)) return {};
     Status status = registered_ ? Register::instance().close(core_) : core_->close();
     if (!status.ok()) closed_.store(false);
@@ -178,11 +200,19 @@ class DatabaseHandle final : public Database {
   bool closed() const override { return closed_.load(); }
 
  private:
+  Status check_open() const {
+    SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
+    return closed_.load() ? failed_precondition("database is closed") : Status{};
+  }
   template <class Body>
   auto run(Body&& body) const -> decltype(body()) {
-    SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
-    if (closed_.load()) return failed_precondition("database is closed");
+    SPRINGG_RETURN_IF_ERROR(check_open());
     return call(core_->runtime(), std::forward<Body>(body));
+  }
+  template <class Body>
+  auto run_locking(Body&& body) const -> decltype(body()) {
+    SPRINGG_RETURN_IF_ERROR(check_open());
+    return locking_call(core_->runtime(), std::forward<Body>(body));
   }
 
   std::shared_ptr<DatabaseCore> core_;

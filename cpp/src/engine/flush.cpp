@@ -98,7 +98,7 @@ Status DatabaseCore::flush() {
 
 Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created) {
   base::MutexLock jobs(flushed.index->jobs_mutex());
-  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze());
+  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(nullptr));
   if (files_ == nullptr) return {};
   for (const PartView& part : flushed.frozen.view->parts) {
     SPRINGG_RETURN_IF_ERROR(save_part(part, flushed, created));
@@ -173,6 +173,8 @@ Status DatabaseCore::publish(storage::Manifest next) {
   if (next.store.nil()) next.store = base::Uuid::random();
   if (files_ != nullptr) {
     if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
+      // Somebody else's, who should not be here: it is not ours to remove.
+      if (status.code() == ErrorCode::kAlreadyExists) return status;
       // It may have got its name before the error: then it must not become the state of a later
       // open, since this call says that nothing has changed.
       const std::string failed = file_path(storage::manifest_file_name(next.generation));

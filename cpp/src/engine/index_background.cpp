@@ -107,33 +107,33 @@ void IndexImpl::wake_builder() {
   }
   // Only the last part can be active; one that is not is sealed, whatever its place.
   work = work || (growing != nullptr && growing->part != active_);
-  if (work && !builder_awake_.exchange(true)) runtime_->worker.add(weak_from_this());
+  if (!work || builder_awake_.exchange(true)) return;
+  // Without memory or a thread for it now: the next write asks again.
+  if (!runtime_->worker.add(weak_from_this())) builder_awake_.store(false);
 }
 
 bool IndexImpl::background_step(Progress& stop) {
   // Before looking for work: a writer that adds some from here on wakes the builder again.
   builder_awake_.store(false);
-  base::InlineExecutor executor;
-  std::optional<PartView> sealed;
-  {
-    base::MutexLock lock(write_mutex_);
-    sealed = claim_sealed();
-  }
-  Status status;
-  bool more = false;
-  if (sealed.has_value()) {
-    status = guarded([&] { return convert_claimed(*sealed, executor, &stop); });
-    more = true;
-  } else {
-    auto extended = guarded([&] { return extend_active(executor, stop); });
-    if (extended.ok()) more = *extended;
-    status = extended.status();
-  }
+  // All of it guarded: what left here would end the thread, and with it the process.
+  auto more = guarded([&]() -> Result<bool> {
+    base::InlineExecutor executor;
+    std::optional<PartView> sealed;
+    {
+      base::MutexLock lock(write_mutex_);
+      sealed = claim_sealed();
+    }
+    if (!sealed.has_value()) return extend_active(executor, stop);
+    SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, executor, &stop));
+    return true;
+  });
   if (!stop.update(0, 0)) return false;
-  if (!status.ok()) keep_error(status);
-  more = more && status.ok();
-  if (more) builder_awake_.store(true);
-  return more;
+  if (!more.ok()) {
+    keep_error(more.take_status());
+    return false;
+  }
+  if (*more) builder_awake_.store(true);
+  return *more;
 }
 
 Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {
@@ -173,6 +173,11 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
     const std::shared_ptr<const View> view = current();
     const PartView* growing = growing_part(*view);
     if (growing == nullptr || tail_rows(*growing) <= tail_max) return {};
+    {
+      // Sealed: a flush or the builder has it, and new rows go elsewhere.
+      base::MutexLock lock(write_mutex_);
+      if (growing->part != active_) return {};
+    }
     const std::uint32_t step = static_cast<std::uint32_t>(
         std::min<std::size_t>({owed, tail_rows(*growing), std::size_t{kHelpedStepRows}}));
     // The builder may have gone on since: rows that no view shows must stay out.
@@ -186,7 +191,7 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
 }
 
 Status IndexImpl::wait_indexed() {
-  return call(*runtime_, [&]() -> Status {
+  return locking_call(*runtime_, [&]() -> Status {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     const std::shared_ptr<const View> view = current();
     for (const PartView& part : view->parts) {

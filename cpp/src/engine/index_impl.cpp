@@ -46,9 +46,9 @@ Status IndexImpl::check_writable() {
   return std::exchange(background_error_, Status());
 }
 
-void IndexImpl::keep_error(const Status& status) {
+void IndexImpl::keep_error(Status status) {
   base::MutexLock lock(error_mutex_);
-  if (background_error_.ok()) background_error_ = status;
+  if (background_error_.ok()) background_error_ = std::move(status);
 }
 
 std::shared_ptr<const View> IndexImpl::current() const {
@@ -78,7 +78,7 @@ void IndexImpl::let_go() {
 }
 
 Status IndexImpl::clear() {
-  return call(*runtime_, [&]() -> Status {
+  return locking_call(*runtime_, [&]() -> Status {
     base::MutexLock jobs(jobs_mutex_);
     base::MutexLock lock(write_mutex_);
     SPRINGG_RETURN_IF_ERROR(check_writable());

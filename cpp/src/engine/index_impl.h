@@ -5,7 +5,9 @@
 //   jobs_mutex_    optimize, flush and clear, one at a time
 //   write_mutex_   the active memtable, the next sequence, and who may replace which part
 //   view_mutex_    the pointer to the current view, for the time of copying it
-// Readers take the last one only. Whoever holds write_mutex_ waits for nobody.
+// Readers take the last one only. Graphs are built, and memtables made into segments, without
+// write_mutex_: whoever holds it copies the rows of one call at most. (clear() publishes a manifest
+// under it.)
 #pragma once
 
 #include <atomic>
@@ -43,7 +45,7 @@ struct IndexState {
   std::vector<PartView> parts;
 };
 
-// A state of an index in which every row lies in a segment, for flush to write.
+// The state of an index at one moment with every row in a segment, for flush to write.
 struct FrozenIndex {
   std::shared_ptr<const View> view;
   std::uint64_t incarnation = 0;
@@ -67,7 +69,7 @@ class IndexImpl final : public Index,
   Result<std::size_t> upsert(const IdColumn& ids, const MatrixView& vectors,
                              const MetadataColumn* metadata, Progress* progress) override;
   Result<std::size_t> update(const IdColumn& ids, const MatrixView* vectors,
-                             const MetadataColumn* metadata) override;
+                             const MetadataColumn* metadata, Progress* progress) override;
   Result<std::size_t> remove(const IdColumn& ids) override;
   Status clear() override;
   Result<RecordBatch> get(const IdColumn& ids, Include include) const override;
@@ -85,8 +87,10 @@ class IndexImpl final : public Index,
   void drop() SPRINGG_EXCLUDES(write_mutex_);
   void let_go() SPRINGG_EXCLUDES(write_mutex_);  // memory at close
   base::Mutex& jobs_mutex() SPRINGG_RETURN_CAPABILITY(jobs_mutex_) { return jobs_mutex_; }
-  // Makes segments of all memtables; writers wait for the last of it only. Under jobs_mutex().
-  Result<FrozenIndex> freeze() SPRINGG_REQUIRES(jobs_mutex_) SPRINGG_EXCLUDES(write_mutex_);
+  // Makes segments of all memtables while writers go on: what they store from here on goes into
+  // memtables behind those, and is not in the answer. Under jobs_mutex().
+  Result<FrozenIndex> freeze(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
+      SPRINGG_EXCLUDES(write_mutex_);
   // Puts the same rows, mapped from a file now, in the place of `before`.
   void replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -140,15 +144,22 @@ class IndexImpl final : public Index,
   void replace_parts(const std::vector<PartView>& sources, const Compacted& made)
       SPRINGG_REQUIRES(write_mutex_);
   Result<bool> extend_active(base::Executor& executor, Progress& stop);
-  void keep_error(const Status& status);
+  void keep_error(Status status);
 
   // index_optimize.cpp
-  // All parts, which nobody else replaces until held_ is empty; none when there is nothing to do.
+  // Seals the active memtable and enters all parts into held_, so that nobody else replaces them.
+  // Waits, without the lock, for those who are replacing some.
+  Status seal_and_hold(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_, write_mutex_);
+  // All parts, held; none when there is nothing to do.
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
-  Status convert_all_sealed() SPRINGG_EXCLUDES(write_mutex_);
-  // What is left of memtables, small segments before them included.
-  Status convert_under_lock(const View& view) SPRINGG_REQUIRES(write_mutex_);
+  // Segments in the place of memtables, here and in the view. `parts` are all parts, held.
+  Status convert_held(std::vector<PartView>& parts, Progress* progress)
+      SPRINGG_EXCLUDES(write_mutex_);
+  // One memtable, or parts to be merged. Returns the segment as the sources were: without what
+  // changed in them meanwhile, which the view has.
+  Result<PartView> replace_held(const std::vector<PartView>& sources, Progress* progress)
+      SPRINGG_EXCLUDES(write_mutex_);
 
   const std::shared_ptr<Runtime> runtime_;
   IndexHome& home_;
@@ -166,7 +177,8 @@ class IndexImpl final : public Index,
   base::CondVar claims_changed_;
   std::shared_ptr<Memtable> active_ SPRINGG_GUARDED_BY(write_mutex_);  // null: none yet
   std::uint64_t next_sequence_ SPRINGG_GUARDED_BY(write_mutex_) = 1;
-  // Parts that someone is replacing: sealed memtables one by one, and what optimize() works on.
+  // Parts that someone is replacing: sealed memtables one by one, and what optimize() or flush()
+  // works on.
   std::vector<const Part*> claimed_ SPRINGG_GUARDED_BY(write_mutex_);
   std::vector<const Part*> held_ SPRINGG_GUARDED_BY(write_mutex_);
   bool claims_paused_ SPRINGG_GUARDED_BY(write_mutex_) = false;

@@ -24,41 +24,51 @@ bool is_optimal(const View& view) {
 // Parts at the end of a view that a flush makes one segment of: the memtable, and small segments
 // before it as long as they are no larger than what comes after them. So flushes of a few rows each
 // leave a logarithmic number of segments, and each row is copied as often. Their graph is built
-// anew while writers wait, hence the bound.
+// anew, hence the bound. Returns the number of the first of them; the end when the memtable would
+// be merged with nothing.
 constexpr std::uint64_t kMergedRowsMax = 4096;
 
-std::vector<PartView> parts_to_merge(const View& view) {
+std::size_t first_to_merge(const std::vector<PartView>& parts) {
+  if (parts.empty() || parts.back().part->memtable() == nullptr) return parts.size();
   std::uint64_t rows = 0;
-  std::size_t first = view.parts.size();
+  std::size_t first = parts.size();
   while (first > 0) {
-    const std::uint64_t live = view.parts[first - 1].live_rows();
-    const bool last = first == view.parts.size();
+    const std::uint64_t live = parts[first - 1].live_rows();
+    const bool last = first == parts.size();
     if (rows + live > kMergedRowsMax || (!last && live > rows)) break;
     rows += live;
     --first;
   }
-  return {view.parts.begin() + static_cast<std::ptrdiff_t>(first), view.parts.end()};
+  return parts.size() - first > 1 ? first : parts.size();
 }
 
 }  // namespace
 
-Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
+Status IndexImpl::seal_and_hold(Progress* progress) {
   Poller poller(progress, 0);
-  base::MutexLock lock(write_mutex_);
-  SPRINGG_RETURN_IF_ERROR(check_writable());
   claims_paused_ = true;
   while (!claimed_.empty() && poller.advance(0)) claims_changed_.wait_for(write_mutex_, kWait);
   claims_paused_ = false;
   SPRINGG_RETURN_IF_ERROR(poller.status());
   active_ = nullptr;
   const std::shared_ptr<const View> view = current();
-  if (is_optimal(*view)) return std::vector<PartView>{};
+  held_.reserve(view->parts.size());
   for (const PartView& part : view->parts) held_.push_back(part.part.get());
-  return view->parts;
+  return {};
+}
+
+Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
+  base::MutexLock lock(write_mutex_);
+  SPRINGG_RETURN_IF_ERROR(check_writable());
+  SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
+  const std::shared_ptr<const View> view = current();
+  if (!is_optimal(*view)) return view->parts;
+  held_.clear();
+  return std::vector<PartView>{};
 }
 
 Status IndexImpl::optimize(Progress* progress) {
-  return call(*runtime_, [&]() -> Status {
+  return locking_call(*runtime_, [&]() -> Status {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     base::MutexLock jobs(jobs_mutex_);
     SPRINGG_ASSIGN_OR_RETURN(const std::vector<PartView> sources, claim_everything(progress));
@@ -76,53 +86,54 @@ Status IndexImpl::optimize(Progress* progress) {
   });
 }
 
-Status IndexImpl::convert_all_sealed() {
-  for (;;) {
-    std::optional<PartView> sealed;
-    {
-      base::MutexLock lock(write_mutex_);
-      sealed = claim_sealed();
-      if (!sealed.has_value() && claimed_.empty()) return {};
-      if (!sealed.has_value()) claims_changed_.wait_for(write_mutex_, kWait);
-    }
-    if (!sealed.has_value()) continue;
-    SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, runtime_->pool, nullptr));
+// What is flushed is the state at one moment, the changes of that moment included and none of the
+// later ones: an upsert after it, half of which were on disk, would lose a row that was there.
+// Hence the parts are held: nobody else may make segments of them in a later state.
+Result<FrozenIndex> IndexImpl::freeze(Progress* progress) {
+  std::vector<PartView> parts;
+  FrozenIndex frozen;
+  {
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
+    parts = current()->parts;
+    frozen.incarnation = incarnation_.load();
+    frozen.next_sequence = next_sequence_;
   }
-}
-
-Result<FrozenIndex> IndexImpl::freeze() {
-  SPRINGG_RETURN_IF_ERROR(convert_all_sealed());
-  // Most of the last memtable's graph is built while writers still run.
-  const std::shared_ptr<const View> view = current();
-  if (!view->parts.empty() && view->parts.back().part->memtable() != nullptr &&
-      view->parts.back().rows >= kGraphRowsMin) {
-    SPRINGG_RETURN_IF_ERROR(view->parts.back().part->memtable()->extend_graph(
-        view->parts.back().rows, runtime_->pool, nullptr, false));
-  }
+  Status status = guarded([&] { return convert_held(parts, progress); });
   base::MutexLock lock(write_mutex_);
-  while (!claimed_.empty()) claims_changed_.wait_for(write_mutex_, kWait);
-  active_ = nullptr;
-  SPRINGG_RETURN_IF_ERROR(convert_under_lock(*current()));
-  return FrozenIndex{current(), incarnation_.load(), next_sequence_};
+  held_.clear();
+  wake_builder();  // after an error the sealed memtables wait for it again
+  if (!status.ok()) return status;
+  frozen.view = make_view(std::move(parts), frozen.next_sequence - 1);
+  return frozen;
 }
 
-Status IndexImpl::convert_under_lock(const View& view) {
-  if (view.parts.empty()) return {};
-  std::vector<PartView> merged;
-  if (view.parts.back().part->memtable() != nullptr) merged = parts_to_merge(view);
-  const std::size_t alone = view.parts.size() - (merged.size() > 1 ? merged.size() : 0);
+Status IndexImpl::convert_held(std::vector<PartView>& parts, Progress* progress) {
+  const std::size_t alone = first_to_merge(parts);
   for (std::size_t i = 0; i < alone; ++i) {
-    if (view.parts[i].part->memtable() == nullptr) continue;
-    SPRINGG_ASSIGN_OR_RETURN(
-        const Compacted made,
-        compact_memtable(view.parts[i], options_, runtime_->budget, runtime_->pool, nullptr));
-    replace_parts({view.parts[i]}, made);
+    if (parts[i].part->memtable() == nullptr) continue;
+    SPRINGG_ASSIGN_OR_RETURN(parts[i], replace_held({parts[i]}, progress));
   }
-  if (merged.size() <= 1) return {};
-  SPRINGG_ASSIGN_OR_RETURN(const Compacted made,
-                           compact(merged, options_, runtime_->budget, runtime_->pool, nullptr));
-  replace_parts(merged, made);
+  if (alone == parts.size()) return {};
+  const auto first = parts.begin() + static_cast<std::ptrdiff_t>(alone);
+  SPRINGG_ASSIGN_OR_RETURN(PartView merged, replace_held({first, parts.end()}, progress));
+  parts.erase(first, parts.end());
+  parts.push_back(std::move(merged));
   return {};
+}
+
+Result<PartView> IndexImpl::replace_held(const std::vector<PartView>& sources, Progress* progress) {
+  SPRINGG_ASSIGN_OR_RETURN(
+      const Compacted made,
+      sources.size() == 1
+          ? compact_memtable(sources.front(), options_, runtime_->budget, runtime_->pool, progress)
+          : compact(sources, options_, runtime_->budget, runtime_->pool, progress));
+  base::MutexLock lock(write_mutex_);
+  replace_parts(sources, made);
+  // They may be freed from here on: held_ must not name what gets their addresses.
+  for (const PartView& source : sources) std::erase(held_, source.part.get());
+  // A part of a view has a live row, so something was made.
+  return PartView{made.part, made.part->storage()->rows(), carry_over(sources, sources, made)};
 }
 
 void IndexImpl::replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped) {

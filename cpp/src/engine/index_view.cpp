@@ -2,6 +2,7 @@
 #include "engine/index_view.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -12,16 +13,38 @@ namespace springg::engine {
 
 namespace {
 
-// The row of a part that has `skip` live rows before it.
-std::uint32_t live_row(const PartView& part, std::size_t skip) {
-  const base::RowBits deleted = part.deleted();
-  if (deleted.empty()) return static_cast<std::uint32_t>(skip);
-  std::uint32_t row = 0;
-  for (;; ++row) {
-    if (deleted.test(row)) continue;
-    if (skip == 0) return row;
-    --skip;
+using base::RowBits;
+
+constexpr std::uint32_t kWordRows = 64;
+// Words whose live rows are counted together: what finding a position looks at, one by one.
+constexpr std::uint32_t kBlockWords = 64;
+
+// Which of the rows [64 * word, 64 * word + 64) are there and live, the first in the lowest bit.
+std::uint64_t live_word(const PartView& part, const RowBits& deleted, std::uint32_t word) noexcept {
+  const std::uint32_t chunk = word / RowBits::kChunkWords;
+  std::uint64_t live = ~std::uint64_t{0};
+  if (chunk < deleted.chunk_count && deleted.chunks[chunk] != nullptr) {
+    live = ~deleted.chunks[chunk][word % RowBits::kChunkWords];
   }
+  const std::uint32_t rows = part.rows - word * kWordRows;
+  return rows < kWordRows ? live & ((std::uint64_t{1} << rows) - 1) : live;
+}
+
+std::uint32_t word_count(std::uint32_t rows) noexcept {
+  return rows / kWordRows + (rows % kWordRows == 0 ? 0 : 1);
+}
+
+std::vector<std::uint32_t> live_before_blocks(const PartView& part) {
+  const RowBits deleted = part.deleted();
+  std::vector<std::uint32_t> before;
+  if (deleted.empty()) return before;
+  const std::uint32_t words = word_count(part.rows);
+  std::uint32_t live = 0;
+  for (std::uint32_t word = 0; word < words; ++word) {
+    if (word % kBlockWords == 0) before.push_back(live);
+    live += static_cast<std::uint32_t>(std::popcount(live_word(part, deleted, word)));
+  }
+  return before;
 }
 
 }  // namespace
@@ -29,7 +52,10 @@ std::uint32_t live_row(const PartView& part, std::size_t skip) {
 IndexViewImpl::IndexViewImpl(std::shared_ptr<const View> view, const IndexOptions& options)
     : view_(std::move(view)), options_(options) {
   std::size_t end = 0;
-  for (const PartView& part : view_->parts) ends_.push_back(end += part.live_rows());
+  for (const PartView& part : view_->parts) {
+    ends_.push_back(end += part.live_rows());
+    live_before_.push_back(live_before_blocks(part));
+  }
 }
 
 void IndexViewImpl::visit(std::size_t begin, std::size_t end,
@@ -40,20 +66,46 @@ void IndexViewImpl::visit(std::size_t begin, std::size_t end,
       static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
   std::size_t left = end - begin;
   std::size_t skip = begin - (number == 0 ? 0 : ends_[number - 1]);
-  for (; left != 0; ++number, skip = 0) {
-    const PartView& part = view_->parts[number];
-    const base::RowBits deleted = part.deleted();
-    for (std::uint32_t row = live_row(part, skip); row < part.rows && left != 0; ++row) {
-      if (!deleted.empty() && deleted.test(row)) continue;
-      body(part, row);
-      --left;
+  for (; left != 0; ++number, skip = 0) left -= visit_part(number, skip, left, body);
+}
+
+std::size_t IndexViewImpl::visit_part(
+    std::size_t number, std::size_t skip, std::size_t count,
+    base::FunctionRef<void(const PartView&, std::uint32_t row)> body) const {
+  const PartView& part = view_->parts[number];
+  const RowBits deleted = part.deleted();
+  const std::vector<std::uint32_t>& before = live_before_[number];
+  std::size_t first = skip / kWordRows;  // when every row is live
+  if (before.empty()) {
+    skip %= kWordRows;
+  } else {
+    const auto block = static_cast<std::size_t>(
+        std::upper_bound(before.begin(), before.end(), skip) - before.begin() - 1);
+    first = block * kBlockWords;
+    skip -= before[block];
+  }
+  const std::uint32_t words = word_count(part.rows);
+  std::size_t visited = 0;
+  for (auto word = static_cast<std::uint32_t>(first); word < words; ++word) {
+    std::uint64_t live = live_word(part, deleted, word);
+    const auto live_rows = static_cast<std::size_t>(std::popcount(live));
+    if (skip >= live_rows) {
+      skip -= live_rows;
+      continue;
+    }
+    for (; skip != 0; --skip) live &= live - 1;
+    for (; live != 0; live &= live - 1) {
+      body(part, word * kWordRows + static_cast<std::uint32_t>(std::countr_zero(live)));
+      if (++visited == count) return visited;
     }
   }
+  return visited;
 }
 
 IdColumn IndexViewImpl::ids(std::size_t begin, std::size_t end) const {
   IdColumn column;
-  column.reserve(std::min(end, rows()) - std::min(begin, rows()));
+  end = std::min(end, rows());
+  if (begin < end) column.reserve(end - begin);
   visit(begin, end,
         [&](const PartView& part, std::uint32_t row) { column.append(part.part->id(row)); });
   return column;

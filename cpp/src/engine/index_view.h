@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -24,10 +26,16 @@ class IndexViewImpl final : public IndexView {
   // Live rows at positions [begin, end), in order.
   void visit(std::size_t begin, std::size_t end,
              base::FunctionRef<void(const PartView&, std::uint32_t row)> body) const;
+  // At most `count` live rows of one part, after its first `skip`. Returns how many there were.
+  std::size_t visit_part(std::size_t number, std::size_t skip, std::size_t count,
+                         base::FunctionRef<void(const PartView&, std::uint32_t row)> body) const;
 
   std::shared_ptr<const View> view_;
   IndexOptions options_;
   std::vector<std::size_t> ends_;  // live rows up to the end of each part
+  // For each part, live rows before each 4096 of its rows, so that a scan in batches does not count
+  // from the part's first row every time. Empty when no row is deleted.
+  std::vector<std::vector<std::uint32_t>> live_before_;
 };
 
 }  // namespace springg::engine

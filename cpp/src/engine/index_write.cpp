@@ -9,7 +9,7 @@ namespace springg::engine {
 
 Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vectors,
                                    const MetadataColumn* metadata, Progress* progress) {
-  return call(*runtime_, [&]() -> Result<std::size_t> {
+  return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(const RowInput input, prepare_rows(options_, ids, &vectors, metadata));
     SPRINGG_RETURN_IF_ERROR(refuse_repeats(input));
@@ -19,7 +19,7 @@ Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vector
 
 Result<std::size_t> IndexImpl::upsert(const IdColumn& ids, const MatrixView& vectors,
                                       const MetadataColumn* metadata, Progress* progress) {
-  return call(*runtime_, [&]() -> Result<std::size_t> {
+  return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, &vectors, metadata));
     keep_last_of_equal_ids(input);
@@ -29,13 +29,13 @@ Result<std::size_t> IndexImpl::upsert(const IdColumn& ids, const MatrixView& vec
 }
 
 Result<std::size_t> IndexImpl::update(const IdColumn& ids, const MatrixView* vectors,
-                                      const MetadataColumn* metadata) {
-  return call(*runtime_, [&]() -> Result<std::size_t> {
+                                      const MetadataColumn* metadata, Progress* progress) {
+  return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, vectors, metadata));
     keep_last_of_equal_ids(input);
     SPRINGG_RETURN_IF_ERROR(check_rows_left_out(options_, input));
-    return vectors == nullptr ? patch_metadata(input) : store(input, Mode::kUpdate, nullptr);
+    return vectors == nullptr ? patch_metadata(input) : store(input, Mode::kUpdate, progress);
   });
 }
 
@@ -140,7 +140,7 @@ Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input) {
 }
 
 Result<std::size_t> IndexImpl::remove(const IdColumn& ids) {
-  return call(*runtime_, [&]() -> Result<std::size_t> {
+  return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_RETURN_IF_ERROR(check_ids(ids));
     RowInput input;

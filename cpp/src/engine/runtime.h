@@ -31,12 +31,15 @@ struct Runtime {
 // Held by every public call while it runs.
 class CallScope {
  public:
-  explicit CallScope(Runtime& runtime) : runtime_(runtime), status_(runtime.process.check()) {
+  explicit CallScope(Runtime& runtime)
+      : runtime_(runtime), status_(runtime.process.check()), outer_(innermost_) {
+    innermost_ = this;
     if (!status_.ok()) return;
     inside_ = runtime_.gate.enter();
     if (!inside_) status_ = failed_precondition("database is closed");
   }
   ~CallScope() {
+    innermost_ = outer_;
     if (inside_) runtime_.gate.leave();
   }
   CallScope(const CallScope&) = delete;
@@ -45,9 +48,26 @@ class CallScope {
   bool ok() const noexcept { return status_.ok(); }
   const Status& status() const noexcept { return status_; }
 
+  // An error when this thread is inside a call of the same database already, outside `self`: user
+  // code that a call runs (a progress callback, a signal handler) would wait for a lock that its
+  // own call holds. Reading takes none of these.
+  static Status check_not_nested(const Runtime& runtime, const CallScope* self) {
+    for (const CallScope* scope = innermost_; scope != nullptr; scope = scope->outer_) {
+      if (scope != self && scope->inside_ && &scope->runtime_ == &runtime) {
+        return failed_precondition(
+            "a progress callback or signal handler may not change or close the database whose "
+            "call it interrupts");
+      }
+    }
+    return {};
+  }
+
  private:
+  inline static thread_local const CallScope* innermost_ = nullptr;
+
   Runtime& runtime_;
   Status status_;
+  const CallScope* outer_;
   bool inside_ = false;
 };
 
@@ -68,6 +88,15 @@ template <class Body>
 auto call(Runtime& runtime, Body&& body) -> decltype(body()) {
   const CallScope scope(runtime);
   if (!scope.ok()) return scope.status();
+  return guarded(std::forward<Body>(body));
+}
+
+// The same for a call that takes locks: one that changes something, or waits.
+template <class Body>
+auto locking_call(Runtime& runtime, Body&& body) -> decltype(body()) {
+  const CallScope scope(runtime);
+  if (!scope.ok()) return scope.status();
+  SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(runtime, &scope));
   return guarded(std::forward<Body>(body));
 }
 

@@ -2,7 +2,9 @@
 #include "engine/thread_pool.h"
 
 #include <algorithm>
+#include <new>
 #include <system_error>
+#include <utility>
 
 namespace springg::engine {
 
@@ -20,17 +22,27 @@ void ThreadPool::run_limited(std::size_t tasks, unsigned threads, Body body) {
     jobs_.push_back(&job);
   }
   wake_.notify_all();
-  drain(job, 0);
-  base::MutexLock lock(mutex_);
-  jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
-  while (job.active != 0) left_.wait(mutex_);
+  std::exception_ptr error = drain(job, 0);
+  {
+    base::MutexLock lock(mutex_);
+    jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+    if (job.error == nullptr) job.error = std::move(error);
+    while (job.active != 0) left_.wait(mutex_);
+    error = std::move(job.error);
+  }
+  if (error != nullptr) std::rethrow_exception(std::move(error));
 }
 
-void ThreadPool::drain(Job& job, unsigned worker) {
-  for (;;) {
-    const std::size_t task = job.next.fetch_add(1, std::memory_order_relaxed);
-    if (task >= job.tasks) return;
-    job.body(task, worker);
+std::exception_ptr ThreadPool::drain(Job& job, unsigned worker) noexcept {
+  try {
+    for (;;) {
+      const std::size_t task = job.next.fetch_add(1, std::memory_order_relaxed);
+      if (task >= job.tasks) return nullptr;
+      job.body(task, worker);
+    }
+  } catch (...) {
+    job.next.store(job.tasks, std::memory_order_relaxed);
+    return std::current_exception();
   }
 }
 
@@ -41,6 +53,8 @@ void ThreadPool::start_threads() {
     for (unsigned i = 1; i < threads_; ++i) workers_.emplace_back([this] { work(); });
   } catch (const std::system_error&) {
     // The system has no more threads: those that started do the work, the caller at the least.
+  } catch (const std::bad_alloc&) {
+    // Nor memory for them: likewise.
   }
 }
 
@@ -64,8 +78,9 @@ void ThreadPool::work() {
     const unsigned worker = job->joined++;
     ++job->active;
     mutex_.unlock();
-    drain(*job, worker);
+    std::exception_ptr error = drain(*job, worker);
     mutex_.lock();
+    if (job->error == nullptr) job->error = std::move(error);
     --job->active;
     left_.notify_all();
   }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -37,12 +38,15 @@ class ThreadPool final : public base::Executor {
     std::atomic<std::size_t> next{0};
     unsigned joined = 1;  // threads that ever took part: their worker numbers. Guarded by mutex_
     unsigned active = 0;  // pool threads at work on it. Guarded by mutex_
+    std::exception_ptr error;  // the first that a thread left with. Guarded by mutex_
   };
 
   void start_threads() SPRINGG_REQUIRES(mutex_);
   void work();
   Job* next_job() SPRINGG_REQUIRES(mutex_);
-  static void drain(Job& job, unsigned worker);
+  // Works on the job until no task is left. What a task throws ends it for all threads and comes
+  // back: it must neither leave a pool thread nor unwind the caller, on whose stack the job is.
+  static std::exception_ptr drain(Job& job, unsigned worker) noexcept;
 
   const unsigned threads_;
   base::Mutex mutex_;

@@ -32,13 +32,4 @@ Status AtomicFile::commit() {
   return {};
 }
 
-Status write_file_atomically(FileSystem& files, const std::string& directory,
-                             const std::string& name, std::span<const std::byte> bytes) {
-  SPRINGG_ASSIGN_OR_RETURN(auto file,
-                           AtomicFile::create(files, directory + "/" + name, bytes.size()));
-  SPRINGG_RETURN_IF_ERROR(file.append(bytes));
-  SPRINGG_RETURN_IF_ERROR(file.commit());
-  return files.sync_directory(directory);
-}
-
 }  // namespace springg::io

@@ -61,8 +61,8 @@ class FileSystem {
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
   // Renames, creations and removals in the directory are on the disk when this returns ok.
   virtual Status sync_directory(const std::string& path) = 0;
-  // One holder among all processes (POSIX record lock on directory/LOCK, whose text is the pid) and
-  // in this one. kFailedPrecondition names the holder's process id (detail "pid").
+  // One holder among all processes (an open file description lock on directory/LOCK, whose text is
+  // the pid) and in this one. kFailedPrecondition names the holder's process id (detail "pid").
   virtual Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) = 0;
 };
 
@@ -70,9 +70,5 @@ class FileSystem {
 FileSystem& posix_file_system();
 // An empty one in memory; what it holds dies with it.
 std::unique_ptr<FileSystem> make_memory_file_system();
-
-// Replaces `path` as a whole or not at all: writes `path`.tmp, syncs, renames, syncs the directory.
-Status write_file_atomically(FileSystem& files, const std::string& directory,
-                             const std::string& name, std::span<const std::byte> bytes);
 
 }  // namespace springg::io

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// POSIX record locks: a forked child does not inherit them, the system frees them with the process
-// and names their holder. Their trap: closing any descriptor of the file frees the lock, so within
-// a process a registry answers before the file is opened a second time.
+// Locks of the open file description (Linux): the system frees them with the process, and reading
+// or copying the file elsewhere in the process does not (it would free a POSIX record lock). A
+// forked child shares the description and would keep the lock alive, so it closes its descriptors
+// at once.
+// Who holds the lock stands in the file.
 #include "io/posix_directory_lock.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,13 +25,27 @@ namespace {
 
 using DirectoryKey = std::pair<dev_t, ino_t>;
 
+// The directories that this process holds, and the descriptors that hold them.
 struct Registry {
   std::mutex mutex;
-  std::map<DirectoryKey, pid_t> holders;  // an entry of another pid came over a fork: void
+  std::map<DirectoryKey, int> holders;
 };
 
+Registry& registry();
+
+void before_fork() { registry().mutex.lock(); }
+void after_fork_in_parent() { registry().mutex.unlock(); }
+void after_fork_in_child() {
+  for (const auto& [key, fd] : registry().holders) (void)::close(fd);
+  registry().holders.clear();
+  registry().mutex.unlock();
+}
+
 Registry& registry() {
-  static Registry& instance = *new Registry;  // outlives whatever is destroyed at exit
+  static Registry& instance = []() -> Registry& {
+    (void)::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    return *new Registry;  // outlives whatever is destroyed at exit
+  }();
   return instance;
 }
 
@@ -36,8 +53,7 @@ class PosixDirectoryLock final : public DirectoryLock {
  public:
   PosixDirectoryLock(DirectoryKey key, int fd, pid_t pid) : key_(key), fd_(fd), pid_(pid) {}
   ~PosixDirectoryLock() override {
-    // A forked child never had the lock. It keeps the descriptor: closing it would free a lock
-    // that the child took since.
+    // A forked child never had the lock, and closed the descriptor.
     if (::getpid() != pid_) return;
     const std::lock_guard guard(registry().mutex);
     (void)::close(fd_);
@@ -57,13 +73,6 @@ Status held_by(std::int64_t pid, const char* note, const std::string& directory)
       .with("file", directory);
 }
 
-struct flock whole_file(short type) {
-  struct flock lock {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  return lock;
-}
-
 // The holder as it wrote itself down; 0 when there is nothing to read.
 std::int64_t pid_in_file(int fd) {
   char text[24] = {};
@@ -72,18 +81,15 @@ std::int64_t pid_in_file(int fd) {
 }
 
 Status try_lock(int fd, const std::string& directory) {
-  // The holder may let go between the two calls; then it is our turn again.
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    struct flock lock = whole_file(F_WRLCK);
-    if (::fcntl(fd, F_SETLK, &lock) == 0) return {};
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  while (::fcntl(fd, F_OFD_SETLK, &lock) != 0) {
     if (errno == EINTR) continue;
     if (errno != EACCES && errno != EAGAIN) return posix_status(errno, "lock", directory + "/LOCK");
-    lock = whole_file(F_WRLCK);
-    if (::fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) continue;
-    // Not above 0 for a holder on another machine or in another pid namespace.
-    return held_by(lock.l_pid > 0 ? lock.l_pid : pid_in_file(fd), "", directory);
+    return held_by(pid_in_file(fd), "", directory);
   }
-  return held_by(pid_in_file(fd), "", directory);
+  return {};
 }
 
 void write_pid(int fd, pid_t pid) {
@@ -101,10 +107,7 @@ Result<std::unique_ptr<DirectoryLock>> lock_posix_directory(const std::string& d
   const DirectoryKey key{info.st_dev, info.st_ino};
   const pid_t pid = ::getpid();
   const std::lock_guard guard(registry().mutex);
-  const auto holder = registry().holders.find(key);
-  if (holder != registry().holders.end() && holder->second == pid) {
-    return held_by(pid, " (this one)", directory);
-  }
+  if (registry().holders.count(key) != 0) return held_by(pid, " (this one)", directory);
   const std::string path = directory + "/LOCK";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (fd < 0) return posix_status(errno, "create", path);
@@ -113,7 +116,7 @@ Result<std::unique_ptr<DirectoryLock>> lock_posix_directory(const std::string& d
     return status;
   }
   write_pid(fd, pid);
-  registry().holders[key] = pid;
+  registry().holders[key] = fd;
   return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(key, fd, pid));
 }
 

@@ -164,8 +164,23 @@ bool is_regular(int directory_fd, const dirent& entry) {
          S_ISREG(info.st_mode);
 }
 
+// Makes the names in a directory durable.
+Status sync_entries(const std::string& path) {
+  const int fd =
+      retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  // EACCES: a directory that may be written and not read cannot be synced.
+  if (fd < 0 && errno == EACCES) return {};
+  if (fd < 0) return posix_status(errno, "open", path);
+  const int error = ::fsync(fd) == 0 ? 0 : errno;
+  (void)::close(fd);
+  // EINVAL: a file system that has no such call keeps its directories by other means.
+  if (error != 0 && error != EINVAL) return posix_status(error, "sync directory", path);
+  return {};
+}
+
 Status make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0777) == 0) return {};
+  // Its name in the parent must be durable, or all in it could be lost with it.
+  if (::mkdir(path.c_str(), 0777) == 0) return sync_entries(path + "/..");
   const int error = errno;
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0) {
@@ -242,16 +257,7 @@ class PosixFileSystem final : public FileSystem {
     return names;
   }
 
-  Status sync_directory(const std::string& path) override {
-    const int fd =
-        retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-    if (fd < 0) return posix_status(errno, "open", path);
-    const int error = ::fsync(fd) == 0 ? 0 : errno;
-    (void)::close(fd);
-    // EINVAL: a file system that has no such call keeps its directories by other means.
-    if (error != 0 && error != EINVAL) return posix_status(error, "sync directory", path);
-    return {};
-  }
+  Status sync_directory(const std::string& path) override { return sync_entries(path); }
 
   Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) override {
     return lock_posix_directory(directory);

@@ -23,7 +23,7 @@ std::string_view forced_isa() noexcept;
 Result<const DistanceTable*> select_table(const std::vector<const DistanceTable*>& available,
                                           std::string_view forced);
 
-// Tables of every instruction set that runs here, slowest first. For tests.
+// Tables of every instruction set that runs here, slowest first. For cpu_features() and tests.
 std::vector<const DistanceTable*> available_tables();
 
 }  // namespace springg::kernels

@@ -11,9 +11,8 @@
 //   load_half(p), load_half_tail(p, n)   the same from IEEE halves
 //   store_half(v, p)              rounds to nearest even
 //   load_doubles(p)               as many floats as batch<double> has lanes
-//   reduce(v), reduce_group(v, out)      sum of lanes by one tree, of one and of kGroup batches;
-//   the
-//                                        latter says whether a sum is NaN
+//   reduce(v)                     sum of the lanes by one tree
+//   reduce_group(v, out)          the same of kGroup batches; says whether a sum is NaN
 //   differing_bits(a, b, n)       of two runs of n bytes
 #pragma once
 

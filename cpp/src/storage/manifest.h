@@ -34,7 +34,7 @@ struct IndexEntry {
 struct Manifest {
   base::Uuid store;
   std::uint64_t generation = 0;
-  std::uint64_t lsn = 0;  // stage 2's log position; 0 until then
+  std::uint64_t lsn = 0;  // position in a write-ahead log; 0: there is none
   std::uint64_t created_at_unix_ms = 0;
   std::vector<IndexEntry> indexes;  // by name
 };

@@ -21,6 +21,7 @@ from springg.cli.screen import (
 from springg.cli.timing import latencies, recall_of
 from springg.errors import error_of
 from springg.importing import read_queries
+from springg.types import counted
 
 EF_MAX = 4_096
 EF_STEPS = (16, 32, 64, 128, 256, 512)
@@ -144,10 +145,10 @@ def for_target(
 
 def show(facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """Print the table."""
-    segments = "1 segment" if facts["segments"] == 1 else f"{facts['segments']} segments"
     say(
-        f"index {facts['index']}: {facts['rows']:,} rows in {segments}; "
-        f"{facts['queries']:,} queries from {facts['queries_from']}, k={facts['k']}"
+        f"index {facts['index']}: {counted(facts['rows'], 'row')} in "
+        f"{counted(facts['segments'], 'segment')}; {counted(facts['queries'], 'query', 'queries')} "
+        f"from {facts['queries_from']}, k={facts['k']}"
     )
     if facts["queries_from"] == "stored rows":
         say("a stored row finds itself, so real queries (--queries FILE) may fare worse")

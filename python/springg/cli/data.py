@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import json as json_module
 import sys
 import time
@@ -21,6 +22,7 @@ from springg.cli.screen import (
     Json,
     bytes_text,
     existing,
+    is_database,
     json_id,
     print_json,
     print_table,
@@ -28,18 +30,43 @@ from springg.cli.screen import (
     say,
     text_of,
 )
+from springg.errors import error_of
 from springg.exporting import keeps_ids
 from springg.importing import ImportReport, read_queries
+from springg.types import counted
 
 SKIPPED_SHOWN = 10
+
+
+class MetricName(enum.StrEnum):
+    """Words of `--metric`: others end with 2, and the help lists these."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    L2 = "l2"
+    MANHATTAN = "manhattan"
+
+
+class DtypeName(enum.StrEnum):
+    """Words of `--dtype`."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class OnErrorName(enum.StrEnum):
+    """Words of `--on-error`."""
+
+    RAISE = "raise"
+    SKIP = "skip"
 
 
 def create(
     directory: Directory,
     name: IndexName,
     dimensions: Annotated[int, typer.Option("--dimensions", "-d", help="Width of the vectors.")],
-    metric: Annotated[str, typer.Option(help="cosine, dot, l2 or manhattan.")] = "cosine",
-    dtype: Annotated[str, typer.Option(help="How vectors are kept: float32, float16.")] = "float32",
+    metric: Annotated[MetricName, typer.Option(help="What is near.")] = MetricName.COSINE,
+    dtype: Annotated[DtypeName, typer.Option(help="How vectors are kept.")] = DtypeName.FLOAT32,
     m: Annotated[int, typer.Option("--m", help="Links of a row in the graph (M).")] = 16,
     ef_construction: Annotated[int, typer.Option(help="Width of the search when building.")] = 200,
     seed: Annotated[int, typer.Option(help="Equal seeds and rows build equal graphs.")] = 0,
@@ -54,22 +81,18 @@ def create(
         springg create data/ articles --dimensions 384
         springg create data/ faces --dimensions 512 --metric l2 --dtype float16
     """
-    words: Any = {"metric": metric, "dtype": dtype}  # the library checks them
+    words: Any = {"metric": metric.value, "dtype": dtype.value, "m": m, "seed": seed}
+    words["ef_construction"] = ef_construction
+    if not is_database(directory):
+        with springg.open(":memory:") as trial:  # no directory is made for what is refused
+            trial.create_index(name, dimensions, **words)
     with springg.open(directory) as database:
-        index = database.create_index(
-            name,
-            dimensions,
-            **words,
-            m=m,
-            ef_construction=ef_construction,
-            seed=seed,
-            exist_ok=exist_ok,
-        )
+        index = database.create_index(name, dimensions, **words, exist_ok=exist_ok)
         settings = settings_of(index)
     if json:
         print_json({"directory": directory, **settings})
     else:
-        say(f"index {name} in {directory}: {dimensions} dimensions, {metric}, {dtype}")
+        say(f"index {name} in {directory}: {dimensions} dimensions, {metric.value}, {dtype.value}")
 
 
 def import_command(
@@ -85,11 +108,13 @@ def import_command(
         typer.Option(metavar="FIELD", help="Field with metadata; may come again."),
     ] = None,
     on_error: Annotated[
-        str, typer.Option(help="What a bad row does: raise (nothing is stored) or skip.")
-    ] = "raise",
+        OnErrorName, typer.Option(help="What a bad row does; raise: nothing of its file is stored.")
+    ] = OnErrorName.RAISE,
     json: Json = False,
 ) -> None:
     """Add the rows of files to an index, each file as a whole or not at all.
+
+    An error ends the command; the files before it stay stored, and --json lists them.
 
     The ending of a file names its format: .npy .npz .fvecs .bvecs .ivecs .hdf5 .jsonl .parquet.
     A file without ids counts its rows from the number of rows that the index has.
@@ -99,31 +124,35 @@ def import_command(
         springg import data/ articles part1.jsonl part2.jsonl --on-error skip
         springg import data/ articles table.parquet --ids url --vectors embedding
     """
-    fields: Any = metadata[0] if metadata and len(metadata) == 1 else metadata or None
-    reports = []
+    fields = metadata[0] if metadata and len(metadata) == 1 else metadata or None
+    words: Any = {"ids": ids, "vectors": vectors, "metadata": fields, "on_error": on_error.value}
+    reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
         for file in files:
             begin = time.perf_counter()
             with progress_bar(file) as progress:
-                report = index.import_file(
-                    file,
-                    ids=ids,
-                    vectors=vectors,
-                    metadata=fields,
-                    on_error=on_error,
-                    progress=progress,
-                )
-            database.flush()  # each file that was reported is on the disk
+                try:
+                    report = index.import_file(file, **words, progress=progress)
+                    database.flush()  # each file that was reported is on the disk
+                except springg.SpringgError as error:
+                    if json:
+                        print_json({**head(index), "files": reports, "error": str(error)})
+                    raise
             seconds = time.perf_counter() - begin
             reports.append(report_of(file, report, seconds))
             if not json:
                 say_report(file, report, seconds)
-        rows = len(index)
+        document = {**head(index), "files": reports}
     if json:
-        print_json({"index": name, "rows": rows, "files": reports})
+        print_json(document)
     else:
-        say(f"index {name} has {rows:,} rows")
+        say(f"index {name} has {counted(document['rows'], 'row')}")
+
+
+def head(index: springg.Index) -> dict[str, Any]:
+    """Return what stands first in the document of an import."""
+    return {"index": index.name, "rows": len(index)}
 
 
 def report_of(file: str, report: ImportReport, seconds: float) -> dict[str, Any]:
@@ -141,7 +170,7 @@ def say_report(file: str, report: ImportReport, seconds: float) -> None:
     rows = int(report)
     skipped = len(report.skipped)
     tail = f", {skipped:,} skipped" if skipped else ""
-    say(f"{file}: {rows:,} rows in {seconds:.2f} s ({rows / seconds:,.0f} rows/s){tail}")
+    say(f"{file}: {counted(rows, 'row')} in {seconds:.2f} s ({rows / seconds:,.0f} rows/s){tail}")
     for row in report.skipped[:SKIPPED_SHOWN]:
         say(f"  line {row.line}: {text_of(row.reason)}")
     if skipped > SKIPPED_SHOWN:
@@ -155,7 +184,13 @@ def search(
         str | None, typer.Option(metavar="JSON", help="The query as a JSON list of numbers.")
     ] = None,
     identifier: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="Search with a stored row's vector.")
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="Search with a stored row's vector. Of equal ids the text wins, then the integer, "
+            "then the UUID.",
+        ),
     ] = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="A file of queries (.npy, .fvecs, ...).")
@@ -180,6 +215,8 @@ def search(
             queries = parse_vector(vector)
         elif file is not None:
             queries = read_queries(file, index.dimensions)
+            if len(queries) == 0:
+                raise error_of("invalid_argument", f"{file}: no queries in the file")
         else:
             found = find_row(index, str(identifier))
             if found is None:
@@ -313,7 +350,7 @@ def show_database(
     parts = ", ".join(
         f"{part} {bytes_text(size)}" for part, size in memory.items() if size and part != "total"
     )
-    count = "1 index" if len(indexes) == 1 else f"{len(indexes)} indexes"
+    count = counted(len(indexes), "index", "indexes")
     say(f"{directory}: {count}, {bytes_text(stored)} on disk")
     say(f"{bytes_text(memory['total'])} in memory or mapped: {parts or 'nothing'}")
 
@@ -358,7 +395,8 @@ def export(
         print_json({"index": name, "file": file, "rows": rows})
         return
     alone = "" if keeps_ids(file) else " (vectors alone: this format has no ids and no metadata)"
-    say(f"{rows:,} rows of {name} in {file}, {bytes_text(Path(file).stat().st_size)}{alone}")
+    size = bytes_text(Path(file).stat().st_size)
+    say(f"{counted(rows, 'row')} of {name} in {file}, {size}{alone}")
 
 
 COMMANDS = (create, import_command, search, info, export)

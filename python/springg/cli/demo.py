@@ -39,7 +39,8 @@ def demo(
     """Build an index of English words by meaning, ask it in plain words, and reopen it.
 
     The data is in the package: 4,000 definitions with 384-d sentence embeddings, and 20 questions.
-    A second run builds the index again; a directory or index that is not the demo's is left alone.
+    A second run builds the index again. In a database that is there it makes an index of its own
+    and leaves the others alone; a directory of other files is refused.
 
     For example:
         springg demo

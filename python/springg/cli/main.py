@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -35,7 +36,8 @@ Your own vectors:
 
 \b
 `springg COMMAND --help` has the options and examples of each command.
-Exit codes: 0 done, 1 the answer is "no" (id not found), 2 usage, 3 an error of springg.
+Exit codes: 0 done, 1 the answer is "no" (id not found), 2 usage, 3 an error of springg,
+130 stopped by Ctrl-C.
 """
 
 
@@ -56,7 +58,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except SpringgError as error:
             if ctx.params.get("debug"):
-                raise
+                traceback.print_exc()
+                raise typer.Exit(3) from None
             print(f"springg: {one_line(str(error))}", file=sys.stderr)
             raise typer.Exit(3) from None
         except KeyboardInterrupt:
@@ -80,9 +83,20 @@ app = typer.Typer(
 )
 
 
+def say_version(asked: bool) -> None:
+    """Do `--version`."""
+    if asked:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=say_version, is_eager=True, help="As the command."),
+    ] = False,
 ) -> None:
     """Take the options of every command; the class above reads them."""
 

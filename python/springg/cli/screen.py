@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -50,8 +51,21 @@ def say(text: str = "") -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print the one document of `--json`."""
-    print(json.dumps(document, ensure_ascii=False, default=str))
+    """Print the one document of `--json`; a number that is not finite is null."""
+    try:
+        text = json.dumps(document, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(finite(document), ensure_ascii=False, default=str, allow_nan=False)
+    print(text)
+
+
+def finite(value: Any) -> Any:
+    """Return a document with null for what JSON has no number for: infinity and nan."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def print_table(

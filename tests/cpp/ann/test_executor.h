@@ -36,7 +36,9 @@ class BackwardsExecutor final : public base::Executor {
  public:
   unsigned concurrency() const noexcept override { return 3; }
   void run(std::size_t tasks, base::FunctionRef<void(std::size_t, unsigned)> body) override {
-    for (std::size_t task = tasks; task > 0; --task) body(task - 1, static_cast<unsigned>(task % 3));
+    for (std::size_t left = tasks; left > 0; --left) {
+      body(left - 1, static_cast<unsigned>(left % 3));
+    }
   }
 };
 

@@ -64,6 +64,44 @@ void read(const Index& index, const Rows& queries, const std::atomic<bool>& stop
 
 }  // namespace
 
+TEST_CASE("a callback may read the database, and not change or close it") {
+  class Callback final : public Progress {
+   public:
+    Callback(Database& database, Index& index) : database_(database), index_(index) {}
+    bool update(std::uint64_t, std::uint64_t) override {
+      ++calls;
+      found = require_value(index_.rows());
+      const Rows one{2, {1, 2}};
+      for (const Status& status :
+           {index_.add(numbers(9, 10), one.all(), nullptr, nullptr).status(),
+            index_.remove(numbers(0, 1)).status(), index_.clear(), index_.optimize(nullptr),
+            index_.wait_indexed(), database_.flush(), database_.drop_index("words"),
+            database_.close()}) {
+        CHECK(status.code() == ErrorCode::kFailedPrecondition);
+        CHECK(status.message().find("callback") != std::string::npos);
+      }
+      return true;
+    }
+    int calls = 0;
+    std::size_t found = 0;
+
+   private:
+    Database& database_;
+    Index& index_;
+  };
+  const auto database = require_value(Database::open(":memory:", two_threads()));
+  const auto index = make_index(*database, 2);
+  const Rows rows = random_rows(3000, 2);
+  require_value(index->add(numbers(0, 3000), rows.all(), nullptr, nullptr));
+  require_value(index->remove(numbers(0, 10)));
+  Callback callback(*database, *index);
+  require_ok(index->optimize(&callback));
+  CHECK(callback.calls > 0);
+  CHECK(callback.found == 2990);
+  require_value(index->remove(numbers(10, 11)));
+  require_ok(database->close());
+}
+
 TEST_CASE("writers, searchers, deletes, optimize and flush at once", "[concurrency]") {
   const TemporaryDirectory directory;
   const auto database = require_value(Database::open(directory.path(), two_threads()));

@@ -177,22 +177,22 @@ TEST_CASE("update replaces what is given and keeps the rest") {
   require_value(index->add(strings({"a", "b", "c"}), rows.all(), &metadata, nullptr));
 
   const MetadataColumn changed = texts({"{\"v\":\"new\"}"});
-  CHECK(require_value(index->update(strings({"b"}), nullptr, &changed)) == 1);
+  CHECK(require_value(index->update(strings({"b"}), nullptr, &changed, nullptr)) == 1);
   auto all = require_value(index->view())->records(0, 3, {.metadata = true, .vectors = true});
   CHECK(all.ids[1].bytes == "b");  // metadata alone keeps the row where it is
   CHECK(all.metadata->text(1) == "{\"v\":\"new\"}");
 
   const Rows moved{1, {9}};
   const MatrixView vector = moved.all();
-  CHECK(require_value(index->update(strings({"b"}), &vector, nullptr)) == 1);
+  CHECK(require_value(index->update(strings({"b"}), &vector, nullptr, nullptr)) == 1);
   all = require_value(index->view())->records(0, 3, {.metadata = true, .vectors = true});
   CHECK(all.ids[2].bytes == "b");
   CHECK(all.vectors == std::vector<float>{1, 3, 9});
   CHECK(all.metadata->text(2) == "{\"v\":\"new\"}");
 
   const MetadataColumn two = texts({"{\"v\":7}", "{\"v\":8}"});
-  require_error(index->update(strings({"a", "who"}), nullptr, &two).status(), ErrorCode::kNotFound,
-                "no id 'who' in index 'words'");
+  require_error(index->update(strings({"a", "who"}), nullptr, &two, nullptr).status(),
+                ErrorCode::kNotFound, "no id 'who' in index 'words'");
   all = require_value(index->view())->records(0, 1, {.metadata = true, .vectors = false});
   CHECK(all.metadata->text(0) == "{\"v\":1}");
 }

@@ -49,7 +49,7 @@ void fill(Database& database) {
   require_value(index->add(numbers(1000, 1500), rows.view(1000, 500), nullptr, nullptr));
   require_value(index->remove(numbers(10, 30)));
   const MetadataColumn one = texts({"{\"changed\":true}"});
-  require_value(index->update(numbers(40, 41), nullptr, &one));
+  require_value(index->update(numbers(40, 41), nullptr, &one, nullptr));
 }
 
 SearchResult ask(const Index& index, bool exact) {
@@ -162,6 +162,23 @@ TEST_CASE("making, renaming, clearing and dropping an index last without a flush
   require_ok(database->drop_index("terms"));
   CHECK(names_in(crash(database)).empty());
   fs::remove_all(directory.path() + "-copy");
+}
+
+TEST_CASE("a manifest that somebody else published is not removed") {
+  const TemporaryDirectory directory;
+  const auto database = open_directory(directory.path());
+  fill(*database);
+  const std::string last = files_of(directory.path(), "manifest").back();
+  const auto generation = std::stoull(last.substr(last.find('-') + 1), nullptr, 10);
+  std::string next = std::to_string(generation + 1);
+  next = "manifest-" + std::string(16 - next.size(), '0') + next;
+  write_file(directory.path() + "/" + next, "not ours");
+  const auto index = require_value(database->index("words"));
+  require_value(index->remove(numbers(0, 1)));
+  CHECK(database->flush().code() == ErrorCode::kAlreadyExists);
+  CHECK(read_file(directory.path() + "/" + next) == "not ours");
+  fs::remove(directory.path() + "/" + next);
+  require_ok(database->close());
 }
 
 TEST_CASE("leftovers of springg go, files of others stay") {

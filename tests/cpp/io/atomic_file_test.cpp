@@ -6,13 +6,14 @@
 
 #include "catch.h"
 #include "failing_file_system.h"
+#include "write_file.h"
 
 namespace springg::io {
 
 TEST_CASE("bytes are on the disk before the name is, and the name before the call returns") {
   testing::FailingFileSystem files;
   const std::vector<std::byte> bytes(10);
-  REQUIRE(write_file_atomically(files, "/", "a", bytes).ok());
+  REQUIRE(testing::write_file(files, "/", "a", bytes).ok());
   CHECK(files.calls() ==
         std::vector<std::string>{"create", "append", "sync", "close", "rename", "sync_directory"});
 }
@@ -21,7 +22,7 @@ TEST_CASE("a file that is not committed leaves nothing, whatever call failed") {
   for (int call = 0; call < 5; ++call) {
     testing::FailingFileSystem files;
     files.fail_after(call);
-    const Status status = write_file_atomically(files, "/", "a", std::vector<std::byte>(10));
+    const Status status = testing::write_file(files, "/", "a", std::vector<std::byte>(10));
     CHECK(status.code() == ErrorCode::kResourceExhausted);
     CHECK(files.list("/").value().empty());
   }

@@ -10,6 +10,7 @@
 #include "catch.h"
 #include "status_of.h"
 #include "temporary_directory.h"
+#include "write_file.h"
 
 namespace springg::io {
 
@@ -167,7 +168,7 @@ TEST_CASE("a file is replaced as a whole, over what a crash left") {
   Place place(GENERATE(false, true));
   place.put("a.tmp", "half of someth");
   const auto write = [&](std::string_view text) {
-    return write_file_atomically(*place.files, place.directory.path(), "a", bytes_of(text));
+    return testing::write_file(*place.files, place.directory.path(), "a", bytes_of(text));
   };
   CHECK(write("first").ok());
   CHECK(place.read("a") == "first");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +50,43 @@ TEST_CASE("a second process is refused with the first one's pid") {
                     (*text)->bytes().size()) == std::to_string(pid) + "\n");
   (*lock).reset();
   CHECK(in_child([&] { return try_to_lock(directory.path(), pid); }) == 1);
+}
+
+TEST_CASE("reading the lock's file in the same process does not free the lock") {
+  const testing::TemporaryDirectory directory;
+  auto lock = posix_file_system().lock_directory(directory.path());
+  REQUIRE(lock.ok());
+  const pid_t pid = ::getpid();
+  const int fd = ::open((directory / "LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  REQUIRE(::close(fd) == 0);
+  CHECK(in_child([&] { return try_to_lock(directory.path(), pid); }) == 0);
+}
+
+TEST_CASE("a forked child that lives on does not keep its parent's lock") {
+  const testing::TemporaryDirectory directory;
+  std::array<int, 2> go_on{};
+  REQUIRE(::pipe(go_on.data()) == 0);
+  auto lock = posix_file_system().lock_directory(directory.path());
+  REQUIRE(lock.ok());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char end = 0;
+    [[maybe_unused]] const ssize_t over = ::read(go_on[0], &end, 1);
+    ::_exit(0);
+  }
+  // In the child the descriptors go before fork() returns, which may be after it returned here.
+  (*lock).reset();
+  bool free = false;
+  for (int attempt = 0; attempt < 200 && !free; ++attempt) {
+    free = in_child([&] { return try_to_lock(directory.path(), 0); }) == 1;
+    if (!free) (void)::usleep(10'000);
+  }
+  CHECK(free);
+  REQUIRE(::write(go_on[1], "x", 1) == 1);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  (void)::close(go_on[0]);
+  (void)::close(go_on[1]);
 }
 
 TEST_CASE("a forked child neither has its parent's lock nor frees it") {

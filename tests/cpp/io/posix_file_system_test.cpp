@@ -13,6 +13,7 @@
 #include "io/file_system.h"
 #include "status_of.h"
 #include "temporary_directory.h"
+#include "write_file.h"
 
 namespace springg::io {
 
@@ -43,7 +44,7 @@ class FileSizeLimit {
 TEST_CASE("symbolic links and pipes are not mapped") {
   const testing::TemporaryDirectory directory;
   FileSystem& files = posix_file_system();
-  REQUIRE(write_file_atomically(files, directory.path(), "a", {}).ok());
+  REQUIRE(testing::write_file(files, directory.path(), "a", {}).ok());
   std::filesystem::create_symlink(directory / "a", directory / "link");
   const auto link = files.map(directory / "link");
   REQUIRE_FALSE(link.ok());
@@ -71,7 +72,7 @@ TEST_CASE("a file limit stops a write, and the temporary file goes") {
   Status status;
   {
     const FileSizeLimit limit(65'536);
-    status = write_file_atomically(posix_file_system(), directory.path(), "a", bytes);
+    status = testing::write_file(posix_file_system(), directory.path(), "a", bytes);
   }
   CHECK(status.code() == ErrorCode::kResourceExhausted);
   CHECK(std::filesystem::is_empty(directory.path()));
@@ -99,8 +100,8 @@ TEST_CASE("a full disk is known before anything is written") {
   FileSystem& files = posix_file_system();
   {
     const std::vector<std::byte> small(100'000), large(400'000);
-    CHECK(write_file_atomically(files, directory.path(), "a", small).ok());
-    const Status full = write_file_atomically(files, directory.path(), "a", large);
+    CHECK(testing::write_file(files, directory.path(), "a", small).ok());
+    const Status full = testing::write_file(files, directory.path(), "a", large);
     CHECK(full.code() == ErrorCode::kResourceExhausted);
     CHECK(says(full, "no space left on device"));
     auto kept = files.map(directory / "a");

@@ -6,6 +6,7 @@
 #include "file_bytes.h"
 #include "status_of.h"
 #include "storage/manifest_json.h"
+#include "write_file.h"
 
 namespace springg::storage {
 
@@ -85,7 +86,7 @@ TEST_CASE("the highest generation counts, whatever else lies there") {
        {"manifest-0000000000000999.tmp", "manifest-999", "manifest-", "manifest-00000000000009999",
         "manifest-000000000000099x", "manifest-+000000000000999", "manifest--000000000000999",
         "Manifest-0000000000000999", "xmanifest-0000000000000999", "LOCK"}) {
-    REQUIRE(io::write_file_atomically(*files, "/", name, {}).ok());
+    REQUIRE(testing::write_file(*files, "/", name, {}).ok());
   }
   auto read = read_newest_manifest(*files, "/");
   REQUIRE(read.ok());
@@ -95,7 +96,7 @@ TEST_CASE("the highest generation counts, whatever else lies there") {
 TEST_CASE("a damaged manifest is an error, an older one is not taken") {
   const auto files = io::make_memory_file_system();
   REQUIRE(publish_manifest(*files, "/", sample(1)).ok());
-  REQUIRE(io::write_file_atomically(*files, "/", manifest_file_name(2), {}).ok());
+  REQUIRE(testing::write_file(*files, "/", manifest_file_name(2), {}).ok());
   const auto read = read_newest_manifest(*files, "/");
   CHECK(read.status().code() == ErrorCode::kCorruption);
   CHECK(testing::text_detail(read.status(), "file") == "//manifest-0000000000000002");
