@@ -61,8 +61,7 @@ class Memtable final : public Part {
 
   // For whoever builds the graph; any thread, one works at a time. Covers rows [0, end), which must
   // be visible in some view. See GrowingGraph::extend().
-  Status extend_graph(std::uint32_t end, base::Executor& executor, Progress* progress,
-                      bool finish);
+  Status extend_graph(std::uint32_t end, base::Executor& executor, Progress* progress, bool finish);
   // The graph when it covers `rows` rows exactly; else null. No extend_graph() may follow.
   const ann::GrowingGraph* whole_graph(std::uint32_t rows) const noexcept;
 
