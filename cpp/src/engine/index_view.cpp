@@ -21,7 +21,7 @@ constexpr std::uint32_t kBlockWords = 64;
 
 // Which of the rows [64 * word, 64 * word + 64) are there and live, the first in the lowest bit.
 std::uint64_t live_word(const PartView& part, const RowBits& deleted, std::uint32_t word) noexcept {
-  const std::uint32_t chunk = word / RowBits::kChunkWords;
+  const std::size_t chunk = word / RowBits::kChunkWords;
   std::uint64_t live = ~std::uint64_t{0};
   if (chunk < deleted.chunk_count && deleted.chunks[chunk] != nullptr) {
     live = ~deleted.chunks[chunk][word % RowBits::kChunkWords];

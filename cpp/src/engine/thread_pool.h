@@ -38,7 +38,7 @@ class ThreadPool final : public base::Executor {
     std::atomic<std::size_t> next{0};
     unsigned joined = 1;  // threads that ever took part: their worker numbers. Guarded by mutex_
     unsigned active = 0;  // pool threads at work on it. Guarded by mutex_
-    std::exception_ptr error;  // the first that a thread left with. Guarded by mutex_
+    std::exception_ptr error{};  // the first that a thread left with. Guarded by mutex_
   };
 
   void start_threads() SPRINGG_REQUIRES(mutex_);
