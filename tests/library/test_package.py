@@ -91,14 +91,6 @@ def test_import_needs_numpy_alone_and_starts_no_thread():
     assert out.strip() == "['springg'] 0"
 
 
-def test_import_takes_less_than_50_ms_beyond_numpy():
-    code = (
-        "import time, numpy; begin = time.process_time(); import springg; "
-        "print(time.process_time() - begin)"  # what a busy machine does not stretch
-    )
-    assert min(float(python(code)) for _ in range(5)) < 0.05
-
-
 def test_a_missing_extension_is_explained(tmp_path):
     folder = tmp_path / "springg"
     folder.mkdir()

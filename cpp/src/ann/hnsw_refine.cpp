@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ann/hnsw_scratch.h"
@@ -76,7 +78,6 @@ class Refiner {
     std::vector<float> ranks;           // theirs
     std::vector<Neighbor> own;          // links that the row has, nearest first
     std::vector<Neighbor> candidates;
-    std::vector<Edge> edges;
   };
 
   // The links chosen for `row` until the first kNoRow: strictly chosen ones first.
@@ -159,17 +160,37 @@ class Refiner {
     for (Neighbor& none : kept.subspan(count)) none.row = kNoRow;
   }
 
-  // Writes the links of rows [first, last): what they chose, and who chose them. Each part reads
-  // all that was chosen, which is little beside the distances.
-  void write_part(std::uint32_t first, std::uint32_t last, Worker& worker) {
-    std::vector<Edge>& edges = worker.edges;
-    edges.clear();
+  template <class Take>
+  void for_each_edge_to(std::uint32_t first, std::uint32_t last, Take take) const {
     for (std::uint32_t source = 0; source < rows_; ++source) {
       for (const Neighbor& link : chosen(source)) {
         if (link.row == kNoRow) break;
-        if (link.row >= first && link.row < last) edges.push_back({link.row, source, link.rank});
+        if (link.row >= first && link.row < last) take(Edge{link.row, source, link.rank});
       }
     }
+  }
+
+  // Who chose the rows [first, last). In memory of its own, which the system gets back at once: in
+  // vectors it would stay with the threads that refined.
+  std::span<Edge> collect_edges(std::uint32_t first, std::uint32_t last,
+                                base::Buffer& memory) const {
+    std::size_t count = 0;
+    for_each_edge_to(first, last, [&](const Edge&) { ++count; });
+    if (count == 0) return {};
+    auto allocated = base::Buffer::allocate(count * sizeof(Edge));
+    if (!allocated.ok()) throw std::bad_alloc();
+    memory = std::move(allocated).value();
+    Edge* edges = reinterpret_cast<Edge*>(memory.data());
+    std::size_t at = 0;
+    for_each_edge_to(first, last, [&](const Edge& edge) { edges[at++] = edge; });
+    return {edges, count};
+  }
+
+  // Writes the links of rows [first, last): what they chose, and who chose them. Each part reads
+  // all that was chosen, which is little beside the distances.
+  void write_part(std::uint32_t first, std::uint32_t last, Worker& worker) {
+    base::Buffer memory;
+    const std::span<Edge> edges = collect_edges(first, last, memory);
     std::sort(edges.begin(), edges.end(), by_target);
     auto begin = edges.begin();
     for (std::uint32_t target = first; target < last && !pace_.stopped(); ++target) {
