@@ -69,7 +69,7 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
   auto found = entries_.find(path);
   while (found != entries_.end() && found->second.handles == 0) {
     // The closing waits for the call whose callback asks for this.
-    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(found->second.core->runtime(), nullptr));
+    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(found->second.core->runtime()));
     closing_ended_.wait(mutex_);
     found = entries_.find(path);
   }
@@ -191,7 +191,7 @@ class DatabaseHandle final : public Database {
 
   Status close() override {
     SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
-    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(core_->runtime(), nullptr));
+    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(core_->runtime()));
     if (closed_.exchange(true)) return {};
     Status status = registered_ ? Register::instance().close(core_) : core_->close();
     if (!status.ok()) closed_.store(false);

@@ -48,12 +48,12 @@ class CallScope {
   bool ok() const noexcept { return status_.ok(); }
   const Status& status() const noexcept { return status_; }
 
-  // An error when this thread is inside a call of the same database already, outside `self`: user
-  // code that a call runs (a progress callback, a signal handler) would wait for a lock that its
-  // own call holds. Reading takes none of these.
-  static Status check_not_nested(const Runtime& runtime, const CallScope* self) {
+  // An error when this thread is inside a call of the same database: user code that a call runs (a
+  // progress callback, a signal handler) would wait for a lock that its own call holds. Reading
+  // takes none of these.
+  static Status check_not_nested(const Runtime& runtime) {
     for (const CallScope* scope = innermost_; scope != nullptr; scope = scope->outer_) {
-      if (scope != self && scope->inside_ && &scope->runtime_ == &runtime) {
+      if (scope->inside_ && &scope->runtime_ == &runtime) {
         return failed_precondition(
             "a progress callback or signal handler may not change or close the database whose "
             "call it interrupts");
@@ -94,10 +94,8 @@ auto call(Runtime& runtime, Body&& body) -> decltype(body()) {
 // The same for a call that takes locks: one that changes something, or waits.
 template <class Body>
 auto locking_call(Runtime& runtime, Body&& body) -> decltype(body()) {
-  const CallScope scope(runtime);
-  if (!scope.ok()) return scope.status();
-  SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(runtime, &scope));
-  return guarded(std::forward<Body>(body));
+  SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(runtime));
+  return call(runtime, std::forward<Body>(body));
 }
 
 }  // namespace springg::engine

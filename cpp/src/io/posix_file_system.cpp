@@ -168,8 +168,6 @@ bool is_regular(int directory_fd, const dirent& entry) {
 Status sync_entries(const std::string& path) {
   const int fd =
       retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  // EACCES: a directory that may be written and not read cannot be synced.
-  if (fd < 0 && errno == EACCES) return {};
   if (fd < 0) return posix_status(errno, "open", path);
   const int error = ::fsync(fd) == 0 ? 0 : errno;
   (void)::close(fd);
@@ -179,8 +177,12 @@ Status sync_entries(const std::string& path) {
 }
 
 Status make_directory(const std::string& path) {
-  // Its name in the parent must be durable, or all in it could be lost with it.
-  if (::mkdir(path.c_str(), 0777) == 0) return sync_entries(path + "/..");
+  if (::mkdir(path.c_str(), 0777) == 0) {
+    // Its name in the parent must be durable, or all in it could be lost with it. A parent that may
+    // be written and not read cannot be synced.
+    const std::string parent = path + "/..";
+    return ::access(parent.c_str(), R_OK) == 0 ? sync_entries(parent) : Status{};
+  }
   const int error = errno;
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0) {
