@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What does a distance cost? ns a distance of gather, scan and tile, a scan's bandwidth beside that
-// of merely reading the same memory, and a tile's floating-point rate. Prints one JSON document;
+// What does a distance cost? ns a distance of gather, scan and tile, a scan's bandwidth as a part
+// of that of merely reading the same memory (least, median, greatest), and a tile's floating-point
+// rate. Prints one JSON document;
 // the instruction set is SPRINGG_FORCE_ISA's or the best. Numbers are the best of several runs.
 #include <algorithm>
 #include <chrono>
@@ -20,7 +21,7 @@ namespace {
 using springg::kernels::DistanceFunctions;
 using springg::kernels::DistanceTable;
 
-constexpr std::size_t kSetBytes = std::size_t{180} << 20;  // far beyond the last-level cache
+constexpr std::size_t kSetBytes = std::size_t{1} << 30;  // beyond the last-level cache
 constexpr std::size_t kQueries = 240;
 constexpr std::size_t kTileRows = 8192;
 constexpr int kRuns = 7;
@@ -44,29 +45,77 @@ void fill(float* values, std::size_t count) {
   }
 }
 
-// The bandwidth of one core that only adds words: eight independent streams of additions.
-double read_bandwidth(const std::byte* bytes, std::size_t size) {
-  std::uint64_t sink = 0;
-  const double seconds = best_seconds([&] {
-    std::uint64_t sums[8] = {};
-    for (std::size_t i = 0; i + 64 <= size; i += 64) {
-      std::uint64_t words[8];
-      std::memcpy(words, bytes + i, sizeof words);
-      for (int k = 0; k < 8; ++k) sums[k] += words[k];
+// One pass over the memory in `Streams` interleaved walks of whole cache lines, each asking for the
+// line `kAhead` bytes further on: what the core reads when nothing but the memory holds it up.
+template <std::size_t Streams>
+std::uint64_t add_all(const std::byte* bytes, std::size_t size) {
+  constexpr std::size_t kLine = 64;
+  constexpr std::size_t kAhead = 1024;
+  constexpr std::size_t kWords = kLine / sizeof(std::uint64_t);
+  const std::size_t stride = size / Streams / kLine * kLine;
+  std::uint64_t sums[kWords] = {};
+  for (std::size_t i = 0; i < stride; i += kLine) {
+    for (std::size_t s = 0; s < Streams; ++s) {
+      const std::byte* const line = bytes + s * stride + i;
+      __builtin_prefetch(line + kAhead);
+      std::uint64_t words[kWords];
+      std::memcpy(words, line, sizeof words);
+      for (std::size_t k = 0; k < kWords; ++k) sums[k] += words[k];
     }
-    for (const std::uint64_t sum : sums) sink += sum;
+  }
+  std::uint64_t sum = 0;
+  for (const std::uint64_t part : sums) sum += part;
+  return sum;
+}
+
+using AddAll = std::uint64_t (*)(const std::byte*, std::size_t);
+
+double pass_seconds(AddAll add, const std::byte* bytes, std::size_t size) {
+  volatile std::uint64_t keep = 0;
+  return best_seconds([&] { keep = add(bytes, size); });
+}
+
+// The probe of the core's read bandwidth. How many streams a core reads fastest differs from core
+// to core: the best is taken.
+AddAll fastest_read(const std::byte* bytes, std::size_t size) {
+  constexpr AddAll kReads[] = {add_all<1>, add_all<2>, add_all<4>, add_all<8>, add_all<16>};
+  return *std::min_element(std::begin(kReads), std::end(kReads), [&](AddAll a, AddAll b) {
+    return pass_seconds(a, bytes, size) < pass_seconds(b, bytes, size);
   });
-  volatile std::uint64_t keep = sink;
-  (void)keep;
-  return static_cast<double>(size) / seconds;
+}
+
+// The scan's bandwidth as a part of the probe's, in pairs one after the other: other users of a
+// shared memory then slow both.
+struct ReadShare {
+  double least, median, greatest;
+};
+
+ReadShare read_share(AddAll probe, const std::byte* base, std::size_t row_bytes,
+                     const std::function<void(std::size_t rows)>& scan) {
+  constexpr std::size_t kPairs = 15;
+  const std::size_t rows = kSetBytes / row_bytes;
+  std::vector<double> shares;
+  const auto seconds = [](const auto& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  volatile std::uint64_t keep = 0;
+  for (std::size_t pair = 0; pair < kPairs; ++pair) {
+    const double probe_s = seconds([&] { keep = probe(base, rows * row_bytes); });
+    shares.push_back(probe_s / seconds([&] { scan(rows); }));
+  }
+  std::sort(shares.begin(), shares.end());
+  return {shares.front(), shares[kPairs / 2], shares.back()};
 }
 
 struct Figures {
-  double gather_ns, scan_ns, tile_ns, scan_bytes_per_s, tile_flops;
+  double gather_ns, scan_ns, tile_ns, tile_flops;
+  ReadShare read_share;
 };
 
-Figures measure(const DistanceFunctions& functions, const std::byte* base, std::size_t row_bytes,
-                std::size_t dims, double flops_per_element) {
+Figures measure(AddAll probe, const DistanceFunctions& functions, const std::byte* base,
+                std::size_t row_bytes, std::size_t dims, double flops_per_element) {
   const std::size_t rows = kSetBytes / row_bytes;
   std::vector<float> queries(kQueries * dims);
   fill(queries.data(), queries.size());
@@ -84,10 +133,11 @@ Figures measure(const DistanceFunctions& functions, const std::byte* base, std::
                        out.data() + r);
     }
   }));
-  const double scan_s = best_seconds(
-      [&] { functions.scan(queries.data(), base, row_bytes, rows, dims, out.data()); });
-  figures.scan_ns = per_row(scan_s);
-  figures.scan_bytes_per_s = static_cast<double>(rows * row_bytes) / scan_s;
+  const auto scan = [&](std::size_t count) {
+    functions.scan(queries.data(), base, row_bytes, count, dims, out.data());
+  };
+  figures.scan_ns = per_row(best_seconds([&] { scan(rows); }));
+  figures.read_share = read_share(probe, base, row_bytes, scan);
   const std::size_t tile_rows = std::min(rows, kTileRows);
   const double tile_s = best_seconds([&] {
     functions.tile(queries.data(), dims, kQueries, base, row_bytes, tile_rows, dims, out.data(),
@@ -99,6 +149,17 @@ Figures measure(const DistanceFunctions& functions, const std::byte* base, std::
   return figures;
 }
 
+void print(const char* measure_name, const char* rows, std::size_t dims, std::size_t row_bytes,
+           const Figures& f, bool first) {
+  std::printf(
+      "%s    {\"measure\": \"%s\", \"rows\": \"%s\", \"dimensions\": %zu, "
+      "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, \"tile_gflops\": %.1f, "
+      "\"scan_gb_per_s\": %.2f, \"scan_part_of_read\": [%.3f, %.3f, %.3f]}",
+      first ? "" : ",\n", measure_name, rows, dims, f.gather_ns, f.scan_ns, f.tile_ns,
+      f.tile_flops / 1e9, static_cast<double>(row_bytes) / f.scan_ns, f.read_share.least,
+      f.read_share.median, f.read_share.greatest);
+}
+
 }  // namespace
 
 int main() {
@@ -107,24 +168,21 @@ int main() {
   std::byte* const base = memory.value().data();
   fill(reinterpret_cast<float*>(base), kSetBytes / sizeof(float));
   const DistanceTable& table = springg::kernels::active_table();
-  std::vector<std::uint16_t> halves(1 << 16);
+  const AddAll probe = fastest_read(base, kSetBytes);
   std::printf("{\n  \"isa\": \"%s\",\n  \"read_gb_per_s\": %.2f,\n  \"figures\": [\n", table.isa,
-              read_bandwidth(base, kSetBytes) / 1e9);
+              static_cast<double>(kSetBytes) / pass_seconds(probe, base, kSetBytes) / 1e9);
   constexpr const char* kNames[] = {"dot", "squared_l2", "manhattan"};
   bool first = true;
   for (const std::size_t dims : {128, 384, 768, 1536}) {
     for (std::size_t m = 0; m < 3; ++m) {
-      const Figures f =
-          measure(table.float32[m], base, dims * sizeof(float), dims, m == 0 ? 2.0 : 3.0);
-      std::printf(
-          "%s    {\"measure\": \"%s\", \"rows\": \"float32\", \"dimensions\": %zu, "
-          "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, "
-          "\"scan_gb_per_s\": %.2f, \"tile_gflops\": %.1f}",
-          first ? "" : ",\n", kNames[m], dims, f.gather_ns, f.scan_ns, f.tile_ns,
-          f.scan_bytes_per_s / 1e9, f.tile_flops / 1e9);
+      const std::size_t bytes = dims * sizeof(float);
+      const double flops = m == 0 ? 2.0 : 3.0;
+      print(kNames[m], "float32", dims, bytes,
+            measure(probe, table.float32[m], base, bytes, dims, flops), first);
       first = false;
     }
   }
+  std::vector<std::uint16_t> halves(1 << 16);
   std::vector<float> floats(halves.size());
   fill(floats.data(), floats.size());
   table.float_to_half(floats.data(), floats.size(), halves.data());
@@ -133,12 +191,9 @@ int main() {
     std::memcpy(base + i, halves.data(), std::min(half_bytes, kSetBytes - i));
   }
   for (const std::size_t dims : {128, 384, 768, 1536}) {
-    const Figures f = measure(table.float16[0], base, dims * sizeof(std::uint16_t), dims, 2.0);
-    std::printf(
-        ",\n    {\"measure\": \"dot\", \"rows\": \"float16\", \"dimensions\": %zu, "
-        "\"gather_ns\": %.2f, \"scan_ns\": %.2f, \"tile_ns\": %.3f, "
-        "\"scan_gb_per_s\": %.2f, \"tile_gflops\": %.1f}",
-        dims, f.gather_ns, f.scan_ns, f.tile_ns, f.scan_bytes_per_s / 1e9, f.tile_flops / 1e9);
+    const std::size_t bytes = dims * sizeof(std::uint16_t);
+    print("dot", "float16", dims, bytes, measure(probe, table.float16[0], base, bytes, dims, 2.0),
+          false);
   }
   std::printf("\n  ]\n}\n");
   return 0;
