@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// The log being written: one for a database. Callers append records and get positions; a caller
+// that waits becomes the leader of all who wait, writes what has gathered and syncs it once (group
+// commit). Positions are given in the order of the calls of append(), and frames reach the file in
+// that order. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/uuid.h"
+#include "base/wall_clock.h"
+#include "io/file_system.h"
+#include "springg/status.h"
+#include "storage/wal_format.h"
+
+namespace springg::storage {
+
+struct WalSettings {
+  std::string directory;
+  base::Uuid store;
+  std::uint64_t sequence = 1;        // of the first file that will be made
+  Lsn first_lsn = 1;                 // that append() will give
+  std::uint64_t previous_bytes = 0;  // see WalFileHeader
+  // Files are written with zeros ahead, the first with few, each next one with four times as many.
+  std::uint64_t file_bytes_min = std::uint64_t{1} << 20;
+  std::uint64_t file_bytes_max = std::uint64_t{64} << 20;
+  // What is written but not synced is synced within this time.
+  std::uint32_t sync_interval_ms = 50;
+};
+
+// How far a record must have come.
+enum class WalProgress { kAppended, kWritten, kDurable };
+
+class WriteAheadLog {
+ public:
+  virtual ~WriteAheadLog() = default;
+
+  // Makes no file and no thread: the first append() makes the file, the first record that nobody
+  // waits for makes the thread. `files` must outlive it.
+  static Result<std::unique_ptr<WriteAheadLog>> create(io::FileSystem& files,
+                                                       const WalSettings& settings,
+                                                       base::WallClock clock);
+
+  // Copies the record. On an error nothing has changed and no position was given: kIoError when the
+  // log has failed, kResourceExhausted when there is no space for the file that it needs or no
+  // memory, kInvalidArgument above kWalPayloadBytesMax. No I/O unless a new file is needed at once:
+  // the next one is made ahead of time by the thread.
+  virtual Result<Lsn> append(const WalRecord& record) = 0;
+  // Until everything up to `lsn` is that far. kIoError: the write or sync failed, and whether the
+  // records are on the disk is unknown. From then on the log has failed: every append(), and
+  // wait() for what was not durable, returns that first error, nothing is tried again.
+  virtual Status wait(Lsn lsn, WalProgress progress) = 0;
+  // wait(last_lsn(), kDurable).
+  virtual Status sync() = 0;
+
+  virtual Lsn last_lsn() const = 0;     // appended
+  virtual Lsn written_lsn() const = 0;  // given to the system: survives the end of the process
+  virtual Lsn durable_lsn() const = 0;  // synced: survives a power cut
+  virtual Status failure() const = 0;   // ok, or the first error
+
+  // Bytes of frames behind `checkpoint`, as remove_through() was last told.
+  virtual std::uint64_t live_bytes() const = 0;
+  // Frames up to `checkpoint` are needed no more: removes the files that hold no others (not the
+  // one being written). A file that cannot be removed is left for the next open.
+  virtual void remove_through(Lsn checkpoint) = 0;
+  // After a clean checkpoint of everything: closes and removes all files. No call may follow.
+  virtual Status close_and_remove() = 0;
+};
+
+}  // namespace springg::storage
