@@ -91,8 +91,9 @@ struct DatabaseHandle {
 };
 
 DatabaseHandle open_database(const py::bytes& path, const py::object& threads,
-                             const py::object& memory_limit) {
+                             const py::object& memory_limit, const std::string& durability) {
   DatabaseOptions options;
+  options.durability = take(parse_durability(durability));
   options.threads =
       static_cast<unsigned>(unsigned_of(threads, "threads", std::numeric_limits<unsigned>::max()));
   if (!memory_limit.is_none()) {
@@ -143,7 +144,7 @@ void bind_database(py::module_& module) {
   py::class_<DatabaseHandle>(module, "Database", plain_class(),
                              "A directory of indexes, or memory alone.")
       .def_static("open", &open_database, py::arg("path"), py::arg("threads"),
-                  py::arg("memory_limit"))
+                  py::arg("memory_limit"), py::arg("durability"))
       .def_property_readonly("path", &python_path)
       .def_property_readonly("closed",
                              [](const DatabaseHandle& self) { return self.database->closed(); })
@@ -175,6 +176,8 @@ void bind_database(py::module_& module) {
           py::arg("old"), py::arg("new"))
       .def("flush",
            [](DatabaseHandle& self) { without_gil([&] { return self.database->flush(); }); })
+      .def("sync",
+           [](DatabaseHandle& self) { without_gil([&] { return self.database->sync(); }); })
       .def("stats",
            [](const DatabaseHandle& self) {
              return without_gil([&] { return self.database->stats(); });

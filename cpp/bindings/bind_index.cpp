@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <new>
 #include <stdexcept>
@@ -32,33 +33,46 @@ void check_counts(const Ids& ids, const MatrixView* vectors, const MetadataColum
   if (documents != nullptr) check_count(ids, documents->size(), "metadata");
 }
 
+// None: the database's.
+std::optional<Durability> durability_of(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return take(parse_durability(*text));
+}
+
 using Write = Result<std::size_t> (Index::*)(const IdColumn&, const MatrixView&,
-                                             const MetadataColumn*, Progress*);
+                                             const MetadataColumn*, Progress*,
+                                             std::optional<Durability>);
 
 // add and upsert differ in the engine alone.
 template <Write write>
 std::size_t write_rows(IndexHandle& self, const Ids& ids, const py::array& vectors,
-                       const MetadataColumn* documents, const py::object& progress) {
+                       const MetadataColumn* documents, const std::optional<std::string>& durability,
+                       const py::object& progress) {
+  const auto level = durability_of(durability);
   const MatrixView view = matrix_of(vectors);
   check_counts(ids, &view, documents);
   CallProgress call(progress);
   const std::size_t total = ids.column.size();
   if (!progress.is_none() && !call.tell(0, total)) call.rethrow();
   const std::size_t rows = with_progress(
-      call, [&](Progress* p) { return ((*self.index).*write)(ids.column, view, documents, p); });
+      call, [&](Progress* p) {
+        return ((*self.index).*write)(ids.column, view, documents, p, level);
+      });
   if (!progress.is_none()) CallProgress::tell_end(progress, total);
   return rows;
 }
 
 std::size_t update_rows(IndexHandle& self, const Ids& ids, const py::object& vectors,
-                        const MetadataColumn* documents) {
+                        const MetadataColumn* documents,
+                        const std::optional<std::string>& durability) {
+  const auto level = durability_of(durability);
   std::optional<MatrixView> view;
   if (!vectors.is_none()) view = matrix_of(vectors.cast<py::array>());
   const MatrixView* given = view ? &*view : nullptr;
   check_counts(ids, given, documents);
   CallProgress call{py::none()};
   return with_progress(
-      call, [&](Progress* p) { return self.index->update(ids.column, given, documents, p); });
+      call, [&](Progress* p) { return self.index->update(ids.column, given, documents, p, level); });
 }
 
 // (found: bytes, ids, documents or None, vectors or None) of a batch of records.
@@ -93,7 +107,8 @@ py::dict python_stats(const IndexStats& stats) {
   facts["segments"] = stats.segments;
   facts["memtable_rows"] = stats.memtable_rows;
   facts["unindexed_rows"] = stats.unindexed_rows;
-  facts["lsn"] = stats.last_sequence;
+  facts["last_sequence"] = stats.last_sequence;
+  facts["lsn"] = stats.lsn;
   facts["bytes"] = bytes;
   facts["background_error"] = stats.background_error.empty()
                                   ? py::object(py::none())
@@ -183,17 +198,18 @@ void bind_index(py::module_& module) {
           },
           py::arg("key"))
       .def("add", &write_rows<&Index::add>, py::arg("ids"), py::arg("vectors"),
-           py::arg("documents").none(true), py::arg("progress"))
+           py::arg("documents").none(true), py::arg("durability").none(true), py::arg("progress"))
       .def("upsert", &write_rows<&Index::upsert>, py::arg("ids"), py::arg("vectors"),
-           py::arg("documents").none(true), py::arg("progress"))
+           py::arg("documents").none(true), py::arg("durability").none(true), py::arg("progress"))
       .def("update", &update_rows, py::arg("ids"), py::arg("vectors"),
-           py::arg("documents").none(true))
+           py::arg("documents").none(true), py::arg("durability").none(true))
       .def(
           "remove",
-          [](IndexHandle& self, const Ids& ids) {
-            return without_gil([&] { return self.index->remove(ids.column); });
+          [](IndexHandle& self, const Ids& ids, const std::optional<std::string>& durability) {
+            const auto level = durability_of(durability);
+            return without_gil([&] { return self.index->remove(ids.column, level); });
           },
-          py::arg("ids"))
+          py::arg("ids"), py::arg("durability").none(true))
       .def("clear", [](IndexHandle& self) { without_gil([&] { return self.index->clear(); }); })
       .def(
           "get",

@@ -8,18 +8,20 @@ from typing import Any, get_args
 import numpy as np
 
 from springg.errors import error_of
-from springg.types import Dtype, Metric, Quantization
+from springg.types import Dtype, Durability, Metric, Quantization
 
 # What works today. Names of later releases go to the engine, which says that it has them not yet.
 _TODAY: dict[str, tuple[str, ...]] = {
     "metric": get_args(Metric),
     "dtype": get_args(Dtype),
     "quantization": get_args(Quantization),
+    "durability": get_args(Durability),
 }
 _LATER = {
     "metric": ("hamming",),
     "dtype": ("int8", "uint8", "binary"),
     "quantization": ("int8", "int4"),
+    "durability": (),
 }
 _MEANT = {
     "euclidean": "l2",
@@ -36,6 +38,10 @@ _MEANT = {
     "f2": "float16",
     "float": "float32",
     "half": "float16",
+    "fsync": "disk",
+    "sync": "disk",
+    "memory": "buffered",
+    "none": "buffered",
 }
 
 

@@ -21,7 +21,7 @@ from springg.types import counted, html_table
 if TYPE_CHECKING:
     import numpy as np
 
-    from springg.types import Dtype, Metric, Quantization
+    from springg.types import Dtype, Durability, Metric, Quantization
 
 __all__ = ["Database", "open"]
 
@@ -34,6 +34,7 @@ _open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
 def open(  # noqa: A001 - springg.open, as gzip.open
     path: str | os.PathLike[str],
     *,
+    durability: Durability = "disk",
     memory_limit: int | str | None = None,
     threads: int = 0,
 ) -> Database:
@@ -43,6 +44,11 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     ----------
     path : path-like
         A directory, made when it is not there, or ``":memory:"``.
+    durability : {"disk", "process", "buffered"}
+        What a write survives once its call has returned, unless the call says otherwise: a power
+        cut (it was synced to the disk, together with what other threads wrote at that moment),
+        the end of this process alone (a power cut may lose some 50 ms), or nothing (it is on the
+        disk some 50 ms later). Means nothing in memory.
     memory_limit : int or str, optional
         Bytes over 0, or text like ``"2GiB"``, that all indexes together may take; a write that
         would pass it raises `ResourceExhausted` and changes nothing. None: no limit. It is held
@@ -66,9 +72,10 @@ def open(  # noqa: A001 - springg.open, as gzip.open
 
     Notes
     -----
-    On disk is what the last `Database.flush` or `Database.close` published. A process that ends
-    without closing closes its databases in an exit handler, which can only print an error: call
-    `Database.close`, or use ``with``, to learn of it.
+    Writes go to a log before they are acknowledged, and opening a directory replays what is in
+    the log and in no segment yet. A process that ends without closing closes its databases in an
+    exit handler, so that the next open has nothing to replay; one that is killed loses no more
+    than its durability says.
     """
     name = os.fspath(path)
     if not isinstance(name, str):
@@ -82,7 +89,8 @@ def open(  # noqa: A001 - springg.open, as gzip.open
         encoded = os.fsencode(name)
     except UnicodeEncodeError as error:
         raise error_of("invalid_argument", f"path is no file name: {error}") from None
-    return Database(_core.Database.open(encoded, threads, _bytes_of(memory_limit)))
+    level = checked("durability", durability)
+    return Database(_core.Database.open(encoded, threads, _bytes_of(memory_limit), level))
 
 
 class Database:
@@ -212,15 +220,25 @@ class Database:
         self._core.rename_index(_name(old), _name(new))
 
     def flush(self) -> None:
-        """Write everything acknowledged so far to disk, in segments with their graphs.
+        """Write everything acknowledged so far into segments with their graphs, and cut the log.
+
+        Not needed for durability: the log has every write already. It makes the next open faster,
+        and happens by itself when the log has grown long, and in `close`.
 
         Atomic: after an error (`ResourceExhausted` for a full disk, `IoError`) the old state is
         intact on disk, and memory is unchanged.
         """
         self._core.flush()
 
+    def sync(self) -> None:
+        """Wait until everything acknowledged so far is on the disk, whatever its durability.
+
+        Raises `IoError` when the disk failed.
+        """
+        self._core.sync()
+
     def stats(self) -> dict[str, int]:
-        """Generation of the manifest, last sequence, and counts."""
+        """Generation of the manifest, last sequence, positions in the log, and counts."""
         return self._core.stats()
 
     def memory_usage(self) -> dict[str, int]:

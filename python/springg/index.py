@@ -12,6 +12,7 @@ from springg import _arrays, _core
 from springg._index_files import IndexFiles
 from springg._index_settings import IndexSettings
 from springg._progress import reporting
+from springg._settings import checked
 from springg._scanning import checked_batch_size, ids_of_view, scan_view
 from springg.errors import InvalidArgument, error_of
 from springg.types import BatchHits, Hits, Record, records
@@ -19,7 +20,7 @@ from springg.types import BatchHits, Hits, Record, records
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from springg.types import Id, Includes
+    from springg.types import Durability, Id, Includes
 
 __all__ = ["Index"]
 
@@ -27,6 +28,10 @@ _FLAGS: dict[Any, int] = {("metadata",): _arrays.INCLUDE_METADATA, (): 0}
 # Looked up once: a short search takes little longer than a few look-ups.
 _search = _core.search
 _ndarray = np.ndarray
+
+
+def _level(durability: Durability | None) -> str | None:
+    return None if durability is None else checked("durability", durability)
 
 
 class Index(IndexFiles, IndexSettings):
@@ -52,6 +57,7 @@ class Index(IndexFiles, IndexSettings):
         vectors: npt.ArrayLike,
         metadata: Any = None,
         *,
+        durability: Durability | None = None,
         progress: Any = None,
     ) -> int:
         """Store new rows.
@@ -66,6 +72,9 @@ class Index(IndexFiles, IndexSettings):
         metadata : sequence of dict or None, or mapping of columns, optional
             One JSON object (or None) a row, or ``{"year": array, "tag": list}``. With one id and
             a vector of one dimension a mapping is that row's object.
+        durability : {"buffered", "process", "disk"}, optional
+            What these rows survive once the call returns: nothing, the end of this process, or a
+            power cut. None: as the database was opened.
         progress : callable(done, total), tqdm-like object or True, optional
             Told about ten times a second, and at the start and the end. An exception that it
             raises stops the call. A tqdm bar that was used before is set back to 0.
@@ -83,7 +92,10 @@ class Index(IndexFiles, IndexSettings):
             Names the row whose width, value (nan, infinite, beyond the index's dtype), id or
             metadata is not allowed. Nothing of the call is stored after any error.
         ResourceExhausted
-            The database's ``memory_limit`` would be passed.
+            The database's ``memory_limit`` would be passed, or the disk is full.
+        IoError
+            The disk failed. Whether the rows are there shows when the database is opened again;
+            until then it takes no more writes, and searches go on.
 
         Notes
         -----
@@ -93,9 +105,16 @@ class Index(IndexFiles, IndexSettings):
         """
         column, rows, documents = self._rows(ids, vectors, metadata)
         with reporting(progress, "add") as callback:
-            return self._core.add(column, rows, documents, callback)
+            return self._core.add(column, rows, documents, _level(durability), callback)
 
-    def upsert(self, ids: Any, vectors: npt.ArrayLike, metadata: Any = None) -> int:
+    def upsert(
+        self,
+        ids: Any,
+        vectors: npt.ArrayLike,
+        metadata: Any = None,
+        *,
+        durability: Durability | None = None,
+    ) -> int:
         """Insert rows, or replace them with their metadata (none given: none afterwards).
 
         Parameters are those of `add`. The last of equal ids in one call wins.
@@ -107,13 +126,18 @@ class Index(IndexFiles, IndexSettings):
 
         Raises
         ------
-        DimensionMismatch, InvalidArgument, ResourceExhausted
+        DimensionMismatch, InvalidArgument, ResourceExhausted, IoError
         """
         column, rows, documents = self._rows(ids, vectors, metadata)
-        return self._core.upsert(column, rows, documents, None)
+        return self._core.upsert(column, rows, documents, _level(durability), None)
 
     def update(
-        self, ids: Any, *, vectors: npt.ArrayLike | None = None, metadata: Any = None
+        self,
+        ids: Any,
+        *,
+        vectors: npt.ArrayLike | None = None,
+        metadata: Any = None,
+        durability: Durability | None = None,
     ) -> int:
         """Replace vectors, metadata or both of existing rows.
 
@@ -126,6 +150,8 @@ class Index(IndexFiles, IndexSettings):
         metadata : sequence of dict or None, or mapping of columns, optional
             None leaves the metadata, of all rows or of one; ``{}`` makes it an empty object, and
             `upsert` without metadata takes it away. For one id, a mapping is its object.
+        durability : {"buffered", "process", "disk"}, optional
+            As `add` has it.
 
         Returns
         -------
@@ -136,28 +162,30 @@ class Index(IndexFiles, IndexSettings):
         ------
         NotFound
             Names the first unknown id; nothing is stored.
-        DimensionMismatch, InvalidArgument, ResourceExhausted
+        DimensionMismatch, InvalidArgument, ResourceExhausted, IoError
         """
         column = _arrays.ordered_ids(ids)
         rows = None if vectors is None else _arrays.as_matrix(vectors, self.dimensions)
         single = column.single or (rows is not None and rows.ndim == 1)
         documents = _arrays.documents(metadata, len(column), single=single)
-        return self._core.update(column, rows, documents)
+        return self._core.update(column, rows, documents, _level(durability))
 
-    def delete(self, ids: Any) -> int:
+    def delete(self, ids: Any, *, durability: Durability | None = None) -> int:
         """Delete rows.
 
         Parameters
         ----------
         ids : sequence of str, int or uuid.UUID, numpy array, or one id
             Unknown ids are passed over.
+        durability : {"buffered", "process", "disk"}, optional
+            As `add` has it.
 
         Returns
         -------
         int
             How many existed.
         """
-        return self._core.remove(_arrays.id_column(ids))
+        return self._core.remove(_arrays.id_column(ids), _level(durability))
 
     def clear(self) -> None:
         """Delete every row; files and memory are given back."""

@@ -25,7 +25,8 @@ class Database {
   // `path` ":memory:" keeps everything in memory. Creates the directory. kFailedPrecondition when
   // another process holds it (names its pid), or when it is open here with other options;
   // kCorruption (file and offset), kUnsupported (written by a newer release), kIoError.
-  // What is on disk is what the last flush() or close() published.
+  // Replays the log of a process that did not close. kCorruption also when the log has lost
+  // history or is damaged in its middle; a torn end, which no acknowledged write has, is cut.
   static Result<std::shared_ptr<Database>> open(const std::string& path,
                                                 const DatabaseOptions& options);
 
@@ -44,12 +45,15 @@ class Database {
   // Handles follow. kNotFound; kAlreadyExists when `to` is taken; kInvalidArgument when it is no
   // name. Publishes one manifest, whatever the index's size; on an error the old name stays.
   virtual Status rename_index(const std::string& from, const std::string& to) = 0;
-  // Everything acknowledged before the call is in segments, and the manifest that names them is
-  // durable. Atomic: on an error the old state is intact on disk and in memory.
+  // Everything acknowledged before the call is on the disk, whatever its durability. kIoError.
+  virtual Status sync() = 0;
+  // Everything acknowledged before the call is in segments, the manifest that names them is
+  // durable, and the log is cut. Atomic: on an error the old state is intact on disk and in memory.
   virtual Status flush() = 0;
   // Bytes by component: "vectors", "graphs", "ids", "metadata", "other", "total".
   virtual Result<std::map<std::string, std::uint64_t>> memory_usage() const = 0;
-  // Generation of the manifest, last sequence, and the counts of IndexStats summed over all
+  // Generation of the manifest, last sequence, positions in the log ("last_lsn", "durable_lsn",
+  // "log_bytes"), and the counts of IndexStats summed over all
   // indexes. O(parts); leaves background errors where they are.
   virtual Result<std::map<std::string, std::uint64_t>> stats() const = 0;
   // Flushes, then lets go of files, threads and memory. Idempotent. Calls that are running finish

@@ -83,6 +83,7 @@ struct IndexStats {
   std::uint64_t memtable_rows = 0;   // live and deleted rows not yet in a segment
   std::uint64_t unindexed_rows = 0;  // rows that no graph covers yet (scanned exactly)
   std::uint64_t last_sequence = 0;
+  std::uint64_t lsn = 0;  // of the last write that readers see; 0 in memory alone, and after opening
   // Bytes held for this index, in memory or mapped.
   std::uint64_t vector_bytes = 0;
   std::uint64_t graph_bytes = 0;
@@ -105,23 +106,33 @@ class Index {
   virtual Result<std::size_t> rows() const = 0;
   virtual Result<bool> contains(const IdView& id) const = 0;
 
+  // The four calls that write return when the log has what they wrote, as durable as asked
+  // (`durability`; none: the database's), and readers see it from then on. kIoError then means that
+  // the disk failed: whether the rows are there shows when the database is opened again, and this
+  // one takes no more writes. kResourceExhausted: a full disk; nothing was written, and writes go
+  // on when there is space again.
+  //
   // Stores new rows. kAlreadyExists names the first id that exists or comes twice in the call;
   // kDimensionMismatch; kInvalidArgument names the row that is not finite, an id that is empty or
   // too long, or metadata that is no JSON object or over a limit. `metadata` may be null; else one
   // entry a row. One copy of the vectors is made, and validated. Returns the rows added.
   // A call of more than kMemtableRowsMax rows builds a segment, graph included, before it returns.
   virtual Result<std::size_t> add(const IdColumn& ids, const MatrixView& vectors,
-                                  const MetadataColumn* metadata, Progress* progress) = 0;
+                                  const MetadataColumn* metadata, Progress* progress,
+                                  std::optional<Durability> durability = {}) = 0;
   // Inserts or replaces whole rows (no metadata given: none afterwards); the last of equal ids in
   // one call wins. Returns the number of distinct ids stored.
   virtual Result<std::size_t> upsert(const IdColumn& ids, const MatrixView& vectors,
-                                     const MetadataColumn* metadata, Progress* progress) = 0;
+                                     const MetadataColumn* metadata, Progress* progress,
+                                     std::optional<Durability> durability = {}) = 0;
   // Replaces what is given of existing rows; null leaves it. kNotFound names the first unknown id.
   // A new vector makes the row count as inserted now; metadata alone keeps the row where it is.
   virtual Result<std::size_t> update(const IdColumn& ids, const MatrixView* vectors,
-                                     const MetadataColumn* metadata, Progress* progress) = 0;
+                                     const MetadataColumn* metadata, Progress* progress,
+                                     std::optional<Durability> durability = {}) = 0;
   // Returns how many existed; unknown and repeated ids are passed over.
-  virtual Result<std::size_t> remove(const IdColumn& ids) = 0;
+  virtual Result<std::size_t> remove(const IdColumn& ids,
+                                     std::optional<Durability> durability = {}) = 0;
   // Deletes every row, on disk too: one manifest is published. On an error nothing is deleted.
   virtual Status clear() = 0;
 

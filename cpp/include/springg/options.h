@@ -39,6 +39,11 @@ struct DatabaseOptions {
   // Bytes that rows, ids, metadata and graphs of all indexes together may take; a write that would
   // pass it is refused whole with kResourceExhausted. None: no limit.
   std::optional<std::uint64_t> memory_limit_bytes;
+  // Of writes that do not say. In memory alone it means nothing.
+  Durability durability = Durability::kDisk;
+  // Background work writes segments, so that the log can be cut, when the log is longer than this.
+  // Opening after a crash reads that much of it, and what came while the segments were written.
+  std::uint64_t log_bytes_max = std::uint64_t{256} << 20;
 
   bool operator==(const DatabaseOptions&) const = default;
 };

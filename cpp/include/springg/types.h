@@ -26,13 +26,22 @@ enum class ScalarType : std::uint8_t {
 };
 enum class Quantization : std::uint8_t { kNone = 1, kAuto = 2, kInt8 = 3, kInt4 = 4 };
 
+// What a write survives once its call has returned; each level holds what the one before holds.
+enum class Durability : std::uint8_t {
+  kBuffered = 1,  // nothing: it is in this process's memory, and on the disk some 50 ms later
+  kProcess = 2,   // the end of the process, by a crash or kill -9; a power cut may lose some 50 ms
+  kDisk = 3       // a power cut: it was synced before the call returned
+};
+
 std::string_view to_string(Metric metric) noexcept;
 std::string_view to_string(ScalarType type) noexcept;
 std::string_view to_string(Quantization quantization) noexcept;
+std::string_view to_string(Durability durability) noexcept;
 // The error names the accepted spellings.
 Result<Metric> parse_metric(std::string_view text);
 Result<ScalarType> parse_scalar_type(std::string_view text);
 Result<Quantization> parse_quantization(std::string_view text);
+Result<Durability> parse_durability(std::string_view text);
 
 // Bytes that one stored vector takes.
 std::size_t vector_bytes(ScalarType type, std::size_t dimensions) noexcept;

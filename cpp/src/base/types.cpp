@@ -34,6 +34,10 @@ constexpr Spelling<Quantization> kQuantizations[] = {{Quantization::kNone, "none
                                                      {Quantization::kInt8, "int8"},
                                                      {Quantization::kInt4, "int4"}};
 
+constexpr Spelling<Durability> kDurabilities[] = {{Durability::kBuffered, "buffered"},
+                                                  {Durability::kProcess, "process"},
+                                                  {Durability::kDisk, "disk"}};
+
 template <class Enum, std::size_t N>
 std::string_view spell(const Spelling<Enum> (&table)[N], Enum value) noexcept {
   for (const auto& entry : table) {
@@ -67,6 +71,12 @@ Result<ScalarType> parse_scalar_type(std::string_view text) {
 }
 Result<Quantization> parse_quantization(std::string_view text) {
   return parse(kQuantizations, "quantization", text);
+}
+std::string_view to_string(Durability durability) noexcept {
+  return spell(kDurabilities, durability);
+}
+Result<Durability> parse_durability(std::string_view text) {
+  return parse(kDurabilities, "durability", text);
 }
 
 std::size_t vector_bytes(ScalarType type, std::size_t dimensions) noexcept {

@@ -220,6 +220,31 @@ Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& o
   return build({source}, graph, options, std::move(budget), executor, progress);
 }
 
+Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damaged,
+                                                   const IndexOptions& options,
+                                                   std::shared_ptr<MemoryBudget> budget,
+                                                   base::Executor& executor) {
+  const std::uint32_t rows = damaged.rows();
+  SPRINGG_ASSIGN_OR_RETURN(auto builder, storage::SegmentBuilder::create(damaged.settings(), rows));
+  IdColumn ids;
+  MetadataColumn metadata;
+  const std::size_t bytes = builder->vector_table().stride;
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    std::memcpy(builder->vectors() + row * bytes, damaged.vectors().row(row), bytes);
+    if (builder->inverse_norms() != nullptr) {
+      std::memcpy(builder->inverse_norms() + row, damaged.inverse_norms().row(row), sizeof(float));
+    }
+    builder->sequences()[row] = damaged.sequences()[row];
+    ids.append(damaged.id(row));
+    damaged.has_metadata(row) ? metadata.append(damaged.metadata(row)) : metadata.append_none();
+  }
+  SPRINGG_RETURN_IF_ERROR(builder->set_ids(ids));
+  SPRINGG_RETURN_IF_ERROR(builder->set_metadata(metadata));
+  SPRINGG_RETURN_IF_ERROR(build_graph(*builder, rows, options, executor, nullptr));
+  SPRINGG_ASSIGN_OR_RETURN(auto segment, builder->finish());
+  return SegmentPart::open(std::move(segment), std::move(budget));
+}
+
 std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
                                           const std::vector<PartView>& now, const Compacted& made) {
   const auto find = [&](const std::shared_ptr<Part>& part) -> const PartView* {

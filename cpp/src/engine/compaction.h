@@ -34,6 +34,12 @@ Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& o
                                    std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                                    Progress* progress);
 
+// The rows of a segment whose graph is damaged, with a new one, in memory.
+Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damaged,
+                                                   const IndexOptions& options,
+                                                   std::shared_ptr<MemoryBudget> budget,
+                                                   base::Executor& executor);
+
 // The overlay of the compacted part: what changed in the sources between `before`, which was
 // compacted, and `now` (same parts; a part that is gone has no live row any more).
 std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,

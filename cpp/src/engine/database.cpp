@@ -113,7 +113,7 @@ void Register::end_closing(const DatabaseCore& core, bool closed) {
 Status Register::close(const std::shared_ptr<DatabaseCore>& core) {
   if (!begin_closing(*core)) return {};
   Status status = guarded([&] { return core->close(); });
-  end_closing(*core, status.ok());
+  end_closing(*core, core->gone());
   return status;
 }
 
@@ -179,7 +179,10 @@ class DatabaseHandle final : public Database {
     return run_locking([&] { return core_->rename_index(from, to); });
   }
   Status flush() override {
-    return run_locking([&] { return core_->flush(); });
+    return run_locking([&] { return core_->flush(nullptr); });
+  }
+  Status sync() override {
+    return run_locking([&] { return core_->sync(); });
   }
   Result<std::map<std::string, std::uint64_t>> memory_usage() const override {
     return run(
@@ -194,7 +197,7 @@ class DatabaseHandle final : public Database {
     SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(core_->runtime()));
     if (closed_.exchange(true)) return {};
     Status status = registered_ ? Register::instance().close(core_) : core_->close();
-    if (!status.ok()) closed_.store(false);
+    if (!status.ok() && !core_->gone()) closed_.store(false);
     return status;
   }
   bool closed() const override { return closed_.load(); }

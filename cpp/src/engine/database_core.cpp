@@ -122,6 +122,8 @@ Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& nam
   entry.name = name;
   entry.uuid = state.uuid;
   entry.options = options;
+  entry.log_ref = state.log_ref = next.next_log_ref++;
+  entry.lsn = last_lsn();
   insert_by_name(next.indexes, std::move(entry));
   SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
   auto index = IndexImpl::create(runtime_, *this, std::move(state));
@@ -172,20 +174,22 @@ Status DatabaseCore::rename_index(const std::string& from, const std::string& to
   return {};
 }
 
-Status DatabaseCore::publish_clear(const base::Uuid& index, std::uint64_t incarnation) {
+Result<std::uint32_t> DatabaseCore::publish_clear(const base::Uuid& index) {
   storage::IndexEntry entry;
+  std::uint32_t log_ref = 0;
   {
     base::MutexLock lock(catalog_mutex_);
     storage::Manifest next = durable_;
     const auto at = find_entry(next.indexes, index);
-    if (at == next.indexes.end()) return {};  // dropped meanwhile
+    if (at == next.indexes.end()) return failed_precondition("the index was dropped");
     entry = *at;
     at->segments.clear();
-    at->incarnation = incarnation;
+    at->log_ref = log_ref = next.next_log_ref++;
+    at->lsn = last_lsn();
     SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
   }
   remove_files_of(entry);
-  return {};
+  return log_ref;
 }
 
 std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
@@ -222,28 +226,58 @@ std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
     sum["unindexed_rows"] += one.unindexed_rows;
     sum["last_sequence"] = std::max(sum["last_sequence"], one.last_sequence);
   }
+  if (const storage::WriteAheadLog* log = runtime_->log.get(); log != nullptr) {
+    sum["last_lsn"] = log->last_lsn();
+    sum["durable_lsn"] = log->durable_lsn();
+    sum["log_bytes"] = log->live_bytes();
+  }
   base::MutexLock lock(catalog_mutex_);
   sum["generation"] = durable_.generation;
   return sum;
 }
 
+Status DatabaseCore::sync() { return runtime_->log == nullptr ? Status() : runtime_->log->sync(); }
+
+void DatabaseCore::log_grew() noexcept {
+  if (runtime_->log->live_bytes() <= options_.log_bytes_max) return;
+  if (checkpoint_asked_.exchange(true)) return;
+  // Without memory or a thread for it now: the next write asks again.
+  if (!runtime_->worker.add(weak_from_this())) checkpoint_asked_.store(false);
+}
+
+bool DatabaseCore::background_step(Progress& stop) {
+  checkpoint_asked_.store(false);
+  Status status = guarded([&] { return flush(&stop); });
+  // Stopped because the database closes: that flushes as well.
+  if (status.ok() || !stop.update(0, 0)) return false;
+  base::MutexLock lock(error_mutex_);
+  if (background_error_.ok()) background_error_ = std::move(status);
+  return false;
+}
+
 Status DatabaseCore::close() {
   runtime_->gate.shut();
+  Status failure;
   if (files_ != nullptr) {
-    Status status = guarded([&] { return flush(); });
+    failure = runtime_->log->failure();
+    // A log that has failed can only be read again: what it holds is found by the next open.
+    Status status = failure.ok() ? guarded([&] { return flush(nullptr); }) : Status();
+    if (status.ok() && failure.ok()) status = runtime_->log->close_and_remove();
     if (!status.ok()) {
       runtime_->gate.reopen();
       return status;
     }
   }
   abandon();
-  return {};
+  return failure;
 }
 
 void DatabaseCore::abandon() {
   runtime_->gate.shut();
   runtime_->worker.stop();
   runtime_->pool.stop();
+  runtime_->log.reset();
+  gone_.store(true);
   for (const auto& index : indexes()) index->let_go();
   {
     base::MutexLock lock(catalog_mutex_);

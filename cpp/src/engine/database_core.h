@@ -2,9 +2,10 @@
 // One open database, shared by all handles on it.
 //
 // Locks, in the order in which they may be taken: flush_mutex_, then an index's jobs_mutex and
-// write_mutex, then catalog_mutex_.
+// write_mutex, then catalog_mutex_, then files_mutex_.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +22,9 @@
 
 namespace springg::engine {
 
-class DatabaseCore final : public IndexHome {
+class DatabaseCore final : public IndexHome,
+                           public BackgroundTask,
+                           public std::enable_shared_from_this<DatabaseCore> {
  public:
   // `files` null: in memory. Else `path` is a directory in it, which this database holds until it
   // is closed. `files` must outlive it.
@@ -40,15 +43,27 @@ class DatabaseCore final : public IndexHome {
   std::vector<std::string> index_names() const SPRINGG_EXCLUDES(catalog_mutex_);
   Status drop_index(const std::string& name);
   Status rename_index(const std::string& from, const std::string& to);
-  Status flush() SPRINGG_EXCLUDES(flush_mutex_);
+  // `progress` (may be null) only stops it.
+  Status flush(Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
   std::map<std::string, std::uint64_t> memory_usage() const;
   std::map<std::string, std::uint64_t> stats() const;
   // Waits for running calls, flushes, lets go of everything. On an error it is open as before.
   Status close();
   // The same without a flush: for destructors.
   void abandon();
+  bool gone() const noexcept { return gone_.load(); }  // after close() or abandon()
 
-  Status publish_clear(const base::Uuid& index, std::uint64_t incarnation) override;
+  Status sync();
+
+  Result<std::uint32_t> publish_clear(const base::Uuid& index) override;
+  Result<std::shared_ptr<const storage::Segment>> write_file(
+      const storage::Segment& segment) override SPRINGG_EXCLUDES(files_mutex_);
+  void keep_file(const base::Uuid& segment, storage::Lsn lsn) noexcept override
+      SPRINGG_EXCLUDES(files_mutex_);
+  void forget_file(const base::Uuid& segment) noexcept override SPRINGG_EXCLUDES(files_mutex_);
+  void log_grew() noexcept override;
+  // A checkpoint, when the log is long.
+  bool background_step(Progress& stop) override;
 
  private:
   // What the manifest has of a segment, and the overlay that its delta file holds.
@@ -70,6 +85,13 @@ class DatabaseCore final : public IndexHome {
   // recovery.cpp
   Status recover() SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
   Status refuse_lost_manifest() const;
+  Status recover_indexes(const storage::Manifest& manifest)
+      SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
+  // Replays the log and begins a new one behind it.
+  Status recover_log(const storage::Manifest& manifest);
+  Status replay_frame(const storage::WalFrame& frame, const storage::Manifest& manifest);
+  Result<std::shared_ptr<SegmentPart>> open_logged(const storage::LoggedSegment& logged,
+                                                   const IndexOptions& options, storage::Lsn lsn);
   Status recover_index(const storage::IndexEntry& entry, SavedSegments& saved, IndexState& state);
   Result<PartView> recover_part(const storage::SegmentEntry& entry, const IndexOptions& options,
                                 SavedSegments& saved);
@@ -77,7 +99,8 @@ class DatabaseCore final : public IndexHome {
   void remove_garbage() SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
 
   // flush.cpp
-  Status flush_index(FlushedIndex& index, NewFiles& created) SPRINGG_REQUIRES(flush_mutex_);
+  Status flush_index(FlushedIndex& index, NewFiles& created, Progress* progress)
+      SPRINGG_REQUIRES(flush_mutex_);
   Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_);
   Status publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created)
@@ -85,6 +108,9 @@ class DatabaseCore final : public IndexHome {
   // Makes `next` the durable state; its generation is set here. On an error the old one stays.
   Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
   void remove_files_of(const storage::IndexEntry& entry);
+  // Files of the log before this process's that hold nothing any more.
+  void remove_old_log() SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
+  storage::Lsn last_lsn() const { return runtime_->log == nullptr ? 0 : runtime_->log->last_lsn(); }
 
   const std::string path_;
   const DatabaseOptions options_;
@@ -95,6 +121,21 @@ class DatabaseCore final : public IndexHome {
 
   base::Mutex flush_mutex_;
   SavedSegments saved_ SPRINGG_GUARDED_BY(flush_mutex_);
+
+  // Segments that the log names, by its last record that does; those of running calls by the
+  // greatest there is. Their files stay.
+  base::Mutex files_mutex_;
+  std::map<base::Uuid, storage::Lsn> logged_files_ SPRINGG_GUARDED_BY(files_mutex_);
+
+  // What recovery found of an earlier process's log.
+  std::uint64_t old_log_sequence_ SPRINGG_GUARDED_BY(flush_mutex_) =
+      0;                                                           // of its last file; 0: none
+  storage::Lsn old_log_lsn_ SPRINGG_GUARDED_BY(flush_mutex_) = 0;  // of its last record
+  std::atomic<bool> checkpoint_asked_{false};
+  std::atomic<bool> gone_{false};
+
+  mutable base::Mutex error_mutex_;
+  Status background_error_ SPRINGG_GUARDED_BY(error_mutex_);
 
   mutable base::Mutex catalog_mutex_;
   std::map<std::string, std::shared_ptr<IndexImpl>> indexes_ SPRINGG_GUARDED_BY(catalog_mutex_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Memory to disk: segments and deltas that are new, then the manifest that names them.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "engine/database_core.h"
@@ -71,14 +72,15 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
   return editor.finish();
 }
 
-Status DatabaseCore::flush() {
+Status DatabaseCore::flush(Progress* progress) {
   base::MutexLock lock(flush_mutex_);
+  if (runtime_->log != nullptr) SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());
   NewFiles created(*this);
   std::vector<FlushedIndex> flushed;
   for (const auto& index : indexes()) {
     FlushedIndex one;
     one.index = index;
-    SPRINGG_RETURN_IF_ERROR(flush_index(one, created));
+    SPRINGG_RETURN_IF_ERROR(flush_index(one, created, progress));
     flushed.push_back(std::move(one));
   }
   if (files_ == nullptr) return {};
@@ -92,13 +94,14 @@ Status DatabaseCore::flush() {
       saved_.insert_or_assign(segment.entry.uuid, segment);
     }
   }
+  remove_old_log();
   remove_garbage();
   return {};
 }
 
-Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created) {
+Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created, Progress* progress) {
   base::MutexLock jobs(flushed.index->jobs_mutex());
-  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(nullptr));
+  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(progress));
   if (files_ == nullptr) return {};
   for (const PartView& part : flushed.frozen.view->parts) {
     SPRINGG_RETURN_IF_ERROR(save_part(part, flushed, created));
@@ -112,6 +115,10 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
   SavedSegment saved;
   if (known != saved_.end()) {
     saved = known->second;
+  } else if (segment.mapped()) {  // a call wrote it, and the log named it
+    saved.entry.uuid = segment.uuid();
+    saved.entry.rows = segment.rows();
+    saved.entry.file_bytes = segment.file_bytes();
   } else {
     created.add(storage::segment_file_name(segment.uuid()));
     SPRINGG_ASSIGN_OR_RETURN(saved.entry.file_bytes, segment.write(*files_, path_));
@@ -138,13 +145,15 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
 
 Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created) {
   if (!created.empty()) SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
+  // What the segments hold the log has on the disk as well: no manifest is ahead of it.
+  SPRINGG_RETURN_IF_ERROR(runtime_->log->sync());
   base::MutexLock lock(catalog_mutex_);
   storage::Manifest next = durable_;
   bool changed = false;
   for (const FlushedIndex& one : flushed) {
     for (storage::IndexEntry& entry : next.indexes) {
       // An index that was cleared or dropped since it was frozen keeps what that published.
-      if (entry.uuid != one.index->uuid() || entry.incarnation != one.frozen.incarnation) continue;
+      if (entry.uuid != one.index->uuid() || entry.log_ref != one.frozen.log_ref) continue;
       std::vector<storage::SegmentEntry> segments;
       segments.reserve(one.segments.size());
       for (const SavedSegment& segment : one.segments) segments.push_back(segment.entry);
@@ -152,9 +161,13 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
                 entry.next_sequence != one.frozen.next_sequence;
       entry.segments = std::move(segments);
       entry.next_sequence = one.frozen.next_sequence;
+      entry.lsn = std::max(entry.lsn, one.frozen.lsn);
     }
   }
-  if (changed) {
+  // With no index left, all there is in the log is void.
+  next.lsn = runtime_->log->durable_lsn();
+  for (const storage::IndexEntry& entry : next.indexes) next.lsn = std::min(next.lsn, entry.lsn);
+  if (changed || next.lsn != durable_.lsn) {
     const std::string name = storage::manifest_file_name(durable_.generation + 1);
     if (Status status = publish(std::move(next)); !status.ok()) {
       // Files that a manifest on the disk may name must stay, whatever the error was.
@@ -164,12 +177,16 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
     }
   }
   created.keep();
+  runtime_->log->remove_through(durable_.lsn);
   return {};
 }
 
 Status DatabaseCore::publish(storage::Manifest next) {
   next.generation = durable_.generation + 1;
   next.created_at_unix_ms = clock_();
+  if (runtime_->log != nullptr) {
+    next.durable_lsn = std::max(durable_.durable_lsn, runtime_->log->durable_lsn());
+  }
   if (next.store.nil()) next.store = base::Uuid::random();
   if (files_ != nullptr) {
     if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
@@ -188,6 +205,39 @@ Status DatabaseCore::publish(storage::Manifest next) {
   return {};
 }
 
+Result<std::shared_ptr<const storage::Segment>> DatabaseCore::write_file(
+    const storage::Segment& segment) {
+  if (files_ == nullptr) return std::shared_ptr<const storage::Segment>();
+  {
+    base::MutexLock lock(files_mutex_);
+    logged_files_[segment.uuid()] = std::numeric_limits<storage::Lsn>::max();
+  }
+  const auto write = [&]() -> Result<std::shared_ptr<const storage::Segment>> {
+    SPRINGG_ASSIGN_OR_RETURN(const std::uint64_t bytes, segment.write(*files_, path_));
+    SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
+    return storage::open_segment(*files_, path_, segment.uuid(), bytes);
+  };
+  auto written = write();
+  if (!written.ok()) forget_file(segment.uuid());
+  return written;
+}
+
+void DatabaseCore::keep_file(const base::Uuid& segment, storage::Lsn lsn) noexcept {
+  base::MutexLock lock(files_mutex_);
+  if (const auto found = logged_files_.find(segment); found != logged_files_.end()) {
+    found->second = lsn;
+  }
+}
+
+void DatabaseCore::forget_file(const base::Uuid& segment) noexcept {
+  {
+    base::MutexLock lock(files_mutex_);
+    logged_files_.erase(segment);
+  }
+  static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment))));
+}
+
+// The manifest without these rows is durable: what the log has of them is void.
 void DatabaseCore::remove_files_of(const storage::IndexEntry& entry) {
   if (files_ == nullptr) return;
   for (const storage::SegmentEntry& segment : entry.segments) {

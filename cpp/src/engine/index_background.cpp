@@ -41,7 +41,7 @@ bool IndexImpl::is_claimed(const Part* part) const {
 
 std::optional<PartView> IndexImpl::claim_sealed() {
   if (claims_paused_) return std::nullopt;
-  for (const PartView& part : current()->parts) {
+  for (const PartView& part : newest()->parts) {
     if (part.part->memtable() == nullptr || part.part == active_ || is_claimed(part.part.get())) {
       continue;
     }
@@ -53,7 +53,7 @@ std::optional<PartView> IndexImpl::claim_sealed() {
 
 std::size_t IndexImpl::sealed_waiting() {
   std::size_t waiting = 0;
-  for (const PartView& part : current()->parts) {
+  for (const PartView& part : newest()->parts) {
     const bool held = std::find(held_.begin(), held_.end(), part.part.get()) != held_.end();
     if (part.part->memtable() != nullptr && part.part != active_ && !held) ++waiting;
   }
@@ -77,7 +77,7 @@ Status IndexImpl::convert_claimed(const PartView& source, base::Executor& execut
 }
 
 void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compacted& made) {
-  const std::shared_ptr<const View> before = current();
+  const std::shared_ptr<const View> before = newest();
   const auto is_source = [&](const PartView& part) {
     return std::any_of(sources.begin(), sources.end(),
                        [&](const PartView& source) { return source.part == part.part; });
@@ -95,11 +95,11 @@ void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compac
   }
   // Nothing in its place: the index was cleared or dropped, or every row was deleted meanwhile.
   if (!placed) return;
-  publish(make_view(std::move(parts), before->last_sequence));
+  stage(make_view(std::move(parts), before->last_sequence));
 }
 
 void IndexImpl::wake_builder() {
-  const std::shared_ptr<const View> view = current();
+  const std::shared_ptr<const View> view = newest();
   const PartView* growing = growing_part(*view);
   bool work = growing != nullptr && tail_rows(*growing) >= kTailRowsMin;
   for (const PartView& part : view->parts) {
@@ -137,7 +137,7 @@ bool IndexImpl::background_step(Progress& stop) {
 }
 
 Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {
-  const std::shared_ptr<const View> view = current();
+  const std::shared_ptr<const View> view = newest();
   const PartView* growing = growing_part(*view);
   if (growing == nullptr || tail_rows(*growing) < kTailRowsMin) return false;
   const std::uint32_t end = std::min(growing->rows, growing->covered() + kStepRows);
@@ -170,7 +170,7 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
       kTailRowsMin, limits::kUnindexedTailRowsMax - std::min(rows, limits::kUnindexedTailRowsMax));
   std::size_t owed = std::max(kHelpedRowsMin, 2 * rows);
   while (owed != 0) {
-    const std::shared_ptr<const View> view = current();
+    const std::shared_ptr<const View> view = newest();
     const PartView* growing = growing_part(*view);
     if (growing == nullptr || tail_rows(*growing) <= tail_max) return {};
     {
@@ -193,7 +193,7 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
 Status IndexImpl::wait_indexed() {
   return locking_call(*runtime_, [&]() -> Status {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
-    const std::shared_ptr<const View> view = current();
+    const std::shared_ptr<const View> view = newest();
     for (const PartView& part : view->parts) {
       Memtable* memtable = part.part->memtable();
       if (memtable == nullptr || part.rows < kGraphRowsMin) continue;

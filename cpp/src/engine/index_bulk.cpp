@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Calls of more rows than a memtable takes: a segment is built beside the index, then published.
+// Calls whose rows go into a file of their own, not through the log. More rows than a memtable
+// takes are built into a segment beside the index, which then becomes a part of it; fewer rows with
+// much in them are written to a file for the case of a crash, and enter the memtable.
 #include <algorithm>
 #include <atomic>
 #include <limits>
@@ -52,56 +54,185 @@ Status set_ids(const RowInput& input, storage::SegmentBuilder& builder) {
   return builder.set_ids(ids);
 }
 
+// Metadata of the call, or (update) of the rows that it replaces where the call has none.
+Status set_metadata(const RowInput& input, const View* before,
+                    const std::vector<std::optional<Location>>& old,
+                    storage::SegmentBuilder& builder) {
+  MetadataColumn metadata;
+  bool any = false;
+  for (std::size_t i = 0; i < input.rows(); ++i) {
+    std::optional<std::string_view> text = input.metadata_at(i);
+    if (before != nullptr && !text.has_value()) {
+      text = before->parts[old[i]->part].metadata(old[i]->row);
+    }
+    any = any || text.has_value();
+    text.has_value() ? metadata.append(*text) : metadata.append_none();
+  }
+  return any ? builder.set_metadata(metadata) : Status();
+}
+
+// A file that goes unless the log names it.
+class FileOfCall {
+ public:
+  explicit FileOfCall(IndexHome& home) : home_(home) {}
+  ~FileOfCall() {
+    if (uuid_.has_value()) home_.forget_file(*uuid_);
+  }
+  FileOfCall(const FileOfCall&) = delete;
+  FileOfCall& operator=(const FileOfCall&) = delete;
+
+  // The segment, mapped from its file when there is a directory for it.
+  Result<BulkSegment> write(storage::SegmentBuilder& builder, std::uint64_t first_sequence,
+                            std::uint32_t rows, const std::shared_ptr<MemoryBudget>& budget) {
+    std::iota(builder.sequences(), builder.sequences() + rows, first_sequence);
+    SPRINGG_ASSIGN_OR_RETURN(auto segment, builder.finish());
+    SPRINGG_ASSIGN_OR_RETURN(auto mapped, home_.write_file(*segment));
+    BulkSegment bulk;
+    bulk.record.rows = rows;
+    bulk.record.first_sequence = first_sequence;
+    if (mapped != nullptr) {
+      segment = std::move(mapped);
+      uuid_ = segment->uuid();
+      bulk.record.uuid = *uuid_;
+      bulk.record.file_bytes = segment->file_bytes();
+    }
+    SPRINGG_ASSIGN_OR_RETURN(bulk.part, SegmentPart::open(std::move(segment), budget));
+    return bulk;
+  }
+  void keep(storage::Lsn lsn) noexcept {
+    if (uuid_.has_value()) home_.keep_file(*uuid_, lsn);
+    uuid_.reset();
+  }
+
+ private:
+  IndexHome& home_;
+  std::optional<base::Uuid> uuid_;
+};
+
 }  // namespace
 
+// Sequences are given out here and not when the call began: rows that others stored meanwhile come
+// before this segment, so parts stay in the order of their sequences. What comes from here on
+// belongs behind it: the memtable before it is sealed.
+std::uint64_t IndexImpl::take_sequences(std::size_t rows) {
+  active_ = nullptr;
+  return std::exchange(next_sequence_, next_sequence_ + rows);
+}
+
 Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode,
-                                                Progress* progress) {
+                                                Durability durability, Progress* progress) {
   std::vector<std::optional<Location>> old;
-  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *current(), old));
+  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *newest(), old));
   const auto rows = static_cast<std::uint32_t>(input.rows());
   SPRINGG_ASSIGN_OR_RETURN(auto builder,
                            storage::SegmentBuilder::create(segment_settings(options_), rows));
   SPRINGG_RETURN_IF_ERROR(copy_vectors(input, options_, *builder, runtime_->pool, progress));
   SPRINGG_RETURN_IF_ERROR(set_ids(input, *builder));
   SPRINGG_RETURN_IF_ERROR(build_graph(*builder, rows, options_, runtime_->pool, progress));
-  base::MutexLock lock(write_mutex_);
-  SPRINGG_RETURN_IF_ERROR(check_writable());
-  return publish_segment(input, mode, *builder);
+  FileOfCall file(home_);
+  Receipt receipt;
+  if (mode == Mode::kUpdate) {
+    // The metadata that it takes over must not change before the rows are in their place.
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(check_writable());
+    const std::shared_ptr<const View> before = newest();
+    SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
+    SPRINGG_RETURN_IF_ERROR(set_metadata(input, before.get(), old, *builder));
+    SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
+                             file.write(*builder, take_sequences(rows), rows, runtime_->budget));
+    SPRINGG_ASSIGN_OR_RETURN(receipt, insert_segment(input, mode, durability, bulk));
+    file.keep(receipt.lsn);
+  } else {
+    SPRINGG_RETURN_IF_ERROR(set_metadata(input, nullptr, old, *builder));
+    std::uint64_t first_sequence = 0;
+    {
+      base::MutexLock lock(write_mutex_);
+      SPRINGG_RETURN_IF_ERROR(check_writable());
+      first_sequence = take_sequences(rows);
+    }
+    SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
+                             file.write(*builder, first_sequence, rows, runtime_->budget));
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(check_writable());
+    SPRINGG_ASSIGN_OR_RETURN(receipt, insert_segment(input, mode, durability, bulk));
+    file.keep(receipt.lsn);
+  }
+  SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));
+  return input.rows();
 }
 
-// Sequences are given out here and not when the call began: rows that others stored meanwhile come
-// before this segment, so parts stay in the order of their sequences.
-Result<std::size_t> IndexImpl::publish_segment(const RowInput& input, Mode mode,
-                                               storage::SegmentBuilder& builder) {
-  const std::shared_ptr<const View> before = current();
+Result<IndexImpl::Receipt> IndexImpl::insert_segment(const RowInput& input, Mode mode,
+                                                     Durability durability,
+                                                     const BulkSegment& bulk) {
+  const std::shared_ptr<const View> before = newest();
   std::vector<std::optional<Location>> old;
   SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
-  MetadataColumn metadata;
-  bool any = false;
-  for (std::size_t i = 0; i < input.rows(); ++i) {
-    std::optional<std::string_view> text = input.metadata_at(i);
-    if (mode == Mode::kUpdate && !text.has_value()) {
-      text = before->parts[old[i]->part].metadata(old[i]->row);
-    }
-    any = any || text.has_value();
-    text.has_value() ? metadata.append(*text) : metadata.append_none();
-  }
-  if (any) SPRINGG_RETURN_IF_ERROR(builder.set_metadata(metadata));
-  std::iota(builder.sequences(), builder.sequences() + input.rows(), next_sequence_);
-  SPRINGG_ASSIGN_OR_RETURN(auto segment, builder.finish());
-  SPRINGG_ASSIGN_OR_RETURN(auto part, SegmentPart::open(std::move(segment), runtime_->budget));
   ViewEditor editor(*before);
   for (const auto& location : old) {
     if (location.has_value()) editor.erase(*location);
   }
-  editor.show(part, static_cast<std::uint32_t>(input.rows()));
-  std::shared_ptr<const View> next = editor.finish(next_sequence_ + input.rows() - 1);
-  // Rows that come now belong behind this segment: the memtable before it is sealed.
-  active_ = nullptr;
-  next_sequence_ += input.rows();
-  publish(std::move(next));
+  editor.insert(bulk.part, bulk.record.rows);
+  ViewQueue::Node entry = entry_of(editor.finish(
+      std::max(before->last_sequence, bulk.record.first_sequence + bulk.record.rows - 1)));
+  SPRINGG_ASSIGN_OR_RETURN(
+      const Receipt receipt,
+      log(storage::WalType::kSegment, storage::encode_segment(bulk.record), durability));
+  stage(std::move(entry), receipt.lsn);
   wake_builder();
+  return receipt;
+}
+
+Result<std::size_t> IndexImpl::store_beside_log(const RowInput& input, Mode mode,
+                                                Durability durability, Progress* progress) {
+  std::vector<std::optional<Location>> old;
+  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *newest(), old));
+  const auto rows = static_cast<std::uint32_t>(input.rows());
+  SPRINGG_ASSIGN_OR_RETURN(auto builder,
+                           storage::SegmentBuilder::create(segment_settings(options_), rows));
+  SPRINGG_RETURN_IF_ERROR(copy_vectors(input, options_, *builder, runtime_->pool, progress));
+  SPRINGG_RETURN_IF_ERROR(set_ids(input, *builder));
+  SPRINGG_RETURN_IF_ERROR(set_metadata(input, nullptr, old, *builder));
+  FileOfCall file(home_);
+  // Its rows get their sequences when they enter the memtable; those in the file only ascend.
+  SPRINGG_ASSIGN_OR_RETURN(BulkSegment bulk, file.write(*builder, 1, rows, runtime_->budget));
+  bulk.record.into_memtable = true;
+  builder.reset();
+  Receipt receipt;
+  {
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(check_writable());
+    bulk.record.first_sequence = next_sequence_;
+    SPRINGG_ASSIGN_OR_RETURN(receipt, insert_from_segment(input, mode, durability, bulk));
+    file.keep(receipt.lsn);
+  }
+  SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));
   return input.rows();
+}
+
+Result<IndexImpl::Receipt> IndexImpl::insert_from_segment(const RowInput& input, Mode mode,
+                                                          Durability durability,
+                                                          const BulkSegment& bulk) {
+  const std::uint32_t rows = bulk.record.rows;
+  const std::shared_ptr<const View> before = newest();
+  std::vector<std::optional<Location>> old;
+  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
+  SPRINGG_RETURN_IF_ERROR(make_active(rows));
+  SPRINGG_RETURN_IF_ERROR(stage_segment_rows(*bulk.part->storage(), next_sequence_));
+  ViewEditor editor(*before);
+  for (const auto& location : old) {
+    if (location.has_value()) editor.erase(*location);
+  }
+  editor.show(active_, active_->size() + rows);
+  ViewQueue::Node entry = entry_of(editor.finish(next_sequence_ + rows - 1));
+  active_->prepare(rows);
+  SPRINGG_ASSIGN_OR_RETURN(
+      const Receipt receipt,
+      log(storage::WalType::kSegment, storage::encode_segment(bulk.record), durability));
+  active_->commit(rows);
+  next_sequence_ += rows;
+  stage(std::move(entry), receipt.lsn);
+  wake_builder();
+  return receipt;
 }
 
 }  // namespace springg::engine

@@ -11,10 +11,10 @@ IndexImpl::IndexImpl(std::shared_ptr<Runtime> runtime, IndexHome& home, IndexSta
       home_(home),
       uuid_(state.uuid),
       options_(state.options),
-      incarnation_(state.incarnation),
+      log_ref_(state.log_ref),
       name_(std::move(state.name)),
       next_sequence_(state.next_sequence),
-      view_(make_view(std::move(state.parts), state.next_sequence - 1)) {}
+      views_(make_view(std::move(state.parts), state.next_sequence - 1)) {}
 
 std::shared_ptr<IndexImpl> IndexImpl::create(std::shared_ptr<Runtime> runtime, IndexHome& home,
                                              IndexState state) {
@@ -42,6 +42,7 @@ Status IndexImpl::check_not_dropped() const {
 
 Status IndexImpl::check_writable() {
   SPRINGG_RETURN_IF_ERROR(check_not_dropped());
+  SPRINGG_RETURN_IF_ERROR(refusal_);
   base::MutexLock lock(error_mutex_);
   return std::exchange(background_error_, Status());
 }
@@ -51,30 +52,25 @@ void IndexImpl::keep_error(Status status) {
   if (background_error_.ok()) background_error_ = std::move(status);
 }
 
-std::shared_ptr<const View> IndexImpl::current() const {
-  base::MutexLock lock(view_mutex_);
-  return view_;
-}
-
-void IndexImpl::publish(std::shared_ptr<const View> view) {
-  // An active memtable whose rows are all deleted is not in the view: a new one takes its place.
-  const Part* active = active_.get();
-  const bool shown = std::any_of(view->parts.begin(), view->parts.end(),
-                                 [&](const PartView& part) { return part.part.get() == active; });
-  if (!shown) active_ = nullptr;
-  base::MutexLock lock(view_mutex_);
-  view_.swap(view);
+void IndexImpl::show_nothing() {
+  active_ = nullptr;
+  views_.reset(make_view({}, next_sequence_ - 1));
 }
 
 void IndexImpl::drop() {
   base::MutexLock lock(write_mutex_);
   dropped_.store(true, std::memory_order_release);
-  publish(make_view({}, next_sequence_ - 1));
+  show_nothing();
 }
 
 void IndexImpl::let_go() {
   base::MutexLock lock(write_mutex_);
-  publish(make_view({}, next_sequence_ - 1));
+  show_nothing();
+}
+
+void IndexImpl::refuse_writes(Status error) {
+  base::MutexLock lock(write_mutex_);
+  refusal_ = std::move(error);
 }
 
 Status IndexImpl::clear() {
@@ -82,9 +78,9 @@ Status IndexImpl::clear() {
     base::MutexLock jobs(jobs_mutex_);
     base::MutexLock lock(write_mutex_);
     SPRINGG_RETURN_IF_ERROR(check_writable());
-    SPRINGG_RETURN_IF_ERROR(home_.publish_clear(uuid_, incarnation_ + 1));
-    ++incarnation_;
-    publish(make_view({}, next_sequence_ - 1));
+    SPRINGG_ASSIGN_OR_RETURN(const std::uint32_t log_ref, home_.publish_clear(uuid_));
+    log_ref_.store(log_ref);
+    show_nothing();
     return {};
   });
 }

@@ -4,10 +4,10 @@
 // Locks, in the order in which they may be taken:
 //   jobs_mutex_    optimize, flush and clear, one at a time
 //   write_mutex_   the active memtable, the next sequence, and who may replace which part
-//   view_mutex_    the pointer to the current view, for the time of copying it
-// Readers take the last one only. Graphs are built, and memtables made into segments, without
-// write_mutex_: whoever holds it copies the rows of one call at most. (clear() publishes a manifest
-// under it.)
+//   the log's, and that of the views, for the time of copying
+// Readers take the last one only. Graphs are built, memtables made into segments, and the log
+// waited for without write_mutex_: whoever holds it copies the rows of one call at most. (clear()
+// publishes a manifest under it, and a bulk update() writes its segment.)
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,10 @@
 #include "engine/row_input.h"
 #include "engine/runtime.h"
 #include "engine/view.h"
+#include "engine/view_queue.h"
 #include "springg/index.h"
+#include "storage/log_records.h"
+#include "storage/write_ahead_log.h"
 
 namespace springg::engine {
 
@@ -31,8 +34,17 @@ namespace springg::engine {
 class IndexHome {
  public:
   virtual ~IndexHome() = default;
-  // Makes "no rows, this incarnation" durable.
-  virtual Status publish_clear(const base::Uuid& index, std::uint64_t incarnation) = 0;
+  // Makes "no rows" durable. Returns what the log calls the index from now on.
+  virtual Result<std::uint32_t> publish_clear(const base::Uuid& index) = 0;
+
+  // Writes a segment into a file of its own, durably, and maps it; null in memory alone. No
+  // manifest names it yet: it stays until the log does not need it (keep_file) or forget_file().
+  virtual Result<std::shared_ptr<const storage::Segment>> write_file(
+      const storage::Segment& segment) = 0;
+  virtual void keep_file(const base::Uuid& segment, storage::Lsn lsn) noexcept = 0;
+  virtual void forget_file(const base::Uuid& segment) noexcept = 0;
+  // After a write: the log may be long enough to be cut.
+  virtual void log_grew() noexcept = 0;
 };
 
 // How an index begins: new, or as recovery found it.
@@ -40,7 +52,7 @@ struct IndexState {
   base::Uuid uuid;
   std::string name;
   IndexOptions options;
-  std::uint64_t incarnation = 0;
+  std::uint32_t log_ref = 0;
   std::uint64_t next_sequence = 1;
   std::vector<PartView> parts;
 };
@@ -48,9 +60,20 @@ struct IndexState {
 // The state of an index at one moment with every row in a segment, for flush to write.
 struct FrozenIndex {
   std::shared_ptr<const View> view;
-  std::uint64_t incarnation = 0;
+  std::uint32_t log_ref = 0;
+  storage::Lsn lsn = 0;  // the state holds the records up to here
   std::uint64_t next_sequence = 1;
 };
+
+// A segment that a call made of its rows.
+struct BulkSegment {
+  std::shared_ptr<SegmentPart> part;
+  storage::LoggedSegment record;
+};
+
+// Maps a segment that the log names, its graph built anew when that is damaged.
+using SegmentOpener =
+    base::FunctionRef<Result<std::shared_ptr<SegmentPart>>(const storage::LoggedSegment&)>;
 
 class IndexImpl final : public Index,
                         public BackgroundTask,
@@ -65,12 +88,15 @@ class IndexImpl final : public Index,
   Result<std::size_t> rows() const override;
   Result<bool> contains(const IdView& id) const override;
   Result<std::size_t> add(const IdColumn& ids, const MatrixView& vectors,
-                          const MetadataColumn* metadata, Progress* progress) override;
+                          const MetadataColumn* metadata, Progress* progress,
+                          std::optional<Durability> durability) override;
   Result<std::size_t> upsert(const IdColumn& ids, const MatrixView& vectors,
-                             const MetadataColumn* metadata, Progress* progress) override;
+                             const MetadataColumn* metadata, Progress* progress,
+                             std::optional<Durability> durability) override;
   Result<std::size_t> update(const IdColumn& ids, const MatrixView* vectors,
-                             const MetadataColumn* metadata, Progress* progress) override;
-  Result<std::size_t> remove(const IdColumn& ids) override;
+                             const MetadataColumn* metadata, Progress* progress,
+                             std::optional<Durability> durability) override;
+  Result<std::size_t> remove(const IdColumn& ids, std::optional<Durability> durability) override;
   Status clear() override;
   Result<RecordBatch> get(const IdColumn& ids, Include include) const override;
   Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,
@@ -94,9 +120,17 @@ class IndexImpl final : public Index,
   // Puts the same rows, mapped from a file now, in the place of `before`.
   void replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped)
       SPRINGG_EXCLUDES(write_mutex_);
-  std::shared_ptr<const View> current() const SPRINGG_EXCLUDES(view_mutex_);
+  // What readers see.
+  std::shared_ptr<const View> current() const { return views_.shown(); }
   IndexStats collect_stats(bool take_error) const;
-  std::uint64_t incarnation() const noexcept { return incarnation_.load(); }
+  std::uint32_t log_ref() const noexcept { return log_ref_.load(); }
+
+  // For recovery, before anybody else has the index: does again what the record says.
+  Status replay(const storage::WalFrame& frame, const SegmentOpener& open)
+      SPRINGG_EXCLUDES(write_mutex_);
+  void end_replay() SPRINGG_EXCLUDES(write_mutex_);
+  // From now on reads work and writes return this error.
+  void refuse_writes(Status error) SPRINGG_EXCLUDES(write_mutex_);
 
   bool background_step(Progress& stop) override;
 
@@ -108,24 +142,68 @@ class IndexImpl final : public Index,
   Status check_not_dropped() const;
   // First thing in every write: dropped, or failed in the background.
   Status check_writable() SPRINGG_REQUIRES(write_mutex_);
-  void publish(std::shared_ptr<const View> view) SPRINGG_REQUIRES(write_mutex_);
+  void show_nothing() SPRINGG_REQUIRES(write_mutex_);
+  // index_commit.cpp
+  // What a writer works on: the newest state, shown to readers or not.
+  std::shared_ptr<const View> newest() const { return views_.newest(); }
+  static ViewQueue::Node entry_of(std::shared_ptr<const View> view);
+  // Where a write that readers may not see yet is in the log, and how far the log must be.
+  struct Receipt {
+    storage::Lsn lsn = 0;  // 0: there is no log
+    storage::Lsn written = 0;
+    storage::Lsn durable = 0;
+  };
+  // The record enters the log. On an error nothing has changed; after it the write must not fail.
+  Result<Receipt> log(storage::WalType type, const storage::Payload& payload, Durability durability)
+      SPRINGG_REQUIRES(write_mutex_);
+  // For a write that had nothing to do, because of what may not be durable yet.
+  Receipt receipt_of_all() SPRINGG_REQUIRES(write_mutex_);
+  // The view of a write, by its receipt; or of a change that readers do not notice.
+  void stage(ViewQueue::Node entry, storage::Lsn lsn) noexcept SPRINGG_REQUIRES(write_mutex_);
+  void stage(std::shared_ptr<const View> view) SPRINGG_REQUIRES(write_mutex_);
+  // Waits for the log, then shows the write.
+  Status acknowledge(const Receipt& receipt) SPRINGG_EXCLUDES(write_mutex_);
+  Durability level(std::optional<Durability> asked) const {
+    return asked.value_or(runtime_->durability);
+  }
 
   // index_write.cpp
-  Result<std::size_t> store(const RowInput& input, Mode mode, Progress* progress);
-  Result<std::size_t> store_in_memtable(const RowInput& input, Mode mode, Progress* progress)
-      SPRINGG_EXCLUDES(write_mutex_);
+  Result<std::size_t> store(const RowInput& input, Mode mode, Durability durability,
+                            Progress* progress);
+  Result<std::size_t> store_in_memtable(const RowInput& input, Mode mode, Durability durability,
+                                        Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  Status make_active(std::size_t rows) SPRINGG_REQUIRES(write_mutex_);
+  storage::Payload staged_rows(std::uint32_t rows) SPRINGG_REQUIRES(write_mutex_);
   Status find_old_rows(const RowInput& input, Mode mode, const View& view,
                        std::vector<std::optional<Location>>& old) const;
   Status stage_rows(const RowInput& input, Mode mode, const View& view,
                     const std::vector<std::optional<Location>>& old, Progress* progress)
       SPRINGG_REQUIRES(write_mutex_);
-  Result<std::size_t> patch_metadata(const RowInput& input) SPRINGG_EXCLUDES(write_mutex_);
+  Result<std::size_t> erase(const RowInput& input, Durability durability)
+      SPRINGG_EXCLUDES(write_mutex_);
+  Result<std::size_t> patch_metadata(const RowInput& input, Durability durability)
+      SPRINGG_EXCLUDES(write_mutex_);
 
   // index_bulk.cpp
-  Result<std::size_t> store_as_segment(const RowInput& input, Mode mode, Progress* progress)
-      SPRINGG_EXCLUDES(write_mutex_);
-  Result<std::size_t> publish_segment(const RowInput& input, Mode mode,
-                                      storage::SegmentBuilder& builder)
+  Result<std::size_t> store_as_segment(const RowInput& input, Mode mode, Durability durability,
+                                       Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  // The same rows in a file of their own instead of the log, then in the memtable.
+  Result<std::size_t> store_beside_log(const RowInput& input, Mode mode, Durability durability,
+                                       Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  std::uint64_t take_sequences(std::size_t rows) SPRINGG_REQUIRES(write_mutex_);
+  Result<Receipt> insert_segment(const RowInput& input, Mode mode, Durability durability,
+                                 const BulkSegment& bulk) SPRINGG_REQUIRES(write_mutex_);
+  Result<Receipt> insert_from_segment(const RowInput& input, Mode mode, Durability durability,
+                                      const BulkSegment& bulk) SPRINGG_REQUIRES(write_mutex_);
+
+  // index_replay.cpp
+  Status replay_rows(const storage::LoggedRows& rows) SPRINGG_REQUIRES(write_mutex_);
+  Status replay_delete(const IdColumn& ids) SPRINGG_REQUIRES(write_mutex_);
+  Status replay_metadata(const storage::LoggedMetadata& logged) SPRINGG_REQUIRES(write_mutex_);
+  Status replay_segment(const storage::LoggedSegment& logged, const SegmentOpener& open)
+      SPRINGG_REQUIRES(write_mutex_);
+  // Rows of a segment, staged in the active memtable.
+  Status stage_segment_rows(const storage::Segment& segment, std::uint64_t first_sequence)
       SPRINGG_REQUIRES(write_mutex_);
 
   // index_background.cpp
@@ -165,7 +243,7 @@ class IndexImpl final : public Index,
   IndexHome& home_;
   const base::Uuid uuid_;
   const IndexOptions options_;
-  std::atomic<std::uint64_t> incarnation_;
+  std::atomic<std::uint32_t> log_ref_;
   std::atomic<bool> dropped_{false};
   std::atomic<bool> builder_awake_{false};
 
@@ -183,8 +261,13 @@ class IndexImpl final : public Index,
   std::vector<const Part*> held_ SPRINGG_GUARDED_BY(write_mutex_);
   bool claims_paused_ SPRINGG_GUARDED_BY(write_mutex_) = false;
 
-  mutable base::Mutex view_mutex_;
-  std::shared_ptr<const View> view_ SPRINGG_GUARDED_BY(view_mutex_);
+  storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
+  // The last records that were asked to be written, and durable.
+  storage::Lsn written_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;
+  storage::Lsn durable_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;
+  Status refusal_ SPRINGG_GUARDED_BY(write_mutex_);  // of every write; ok: none
+
+  ViewQueue views_;
 
   mutable base::Mutex error_mutex_;
   mutable Status background_error_ SPRINGG_GUARDED_BY(error_mutex_);

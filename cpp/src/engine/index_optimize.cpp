@@ -51,7 +51,7 @@ Status IndexImpl::seal_and_hold(Progress* progress) {
   claims_paused_ = false;
   SPRINGG_RETURN_IF_ERROR(poller.status());
   active_ = nullptr;
-  const std::shared_ptr<const View> view = current();
+  const std::shared_ptr<const View> view = newest();
   held_.reserve(view->parts.size());
   for (const PartView& part : view->parts) held_.push_back(part.part.get());
   return {};
@@ -61,7 +61,7 @@ Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
   base::MutexLock lock(write_mutex_);
   SPRINGG_RETURN_IF_ERROR(check_writable());
   SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
-  const std::shared_ptr<const View> view = current();
+  const std::shared_ptr<const View> view = newest();
   if (!is_optimal(*view)) return view->parts;
   held_.clear();
   return std::vector<PartView>{};
@@ -95,8 +95,9 @@ Result<FrozenIndex> IndexImpl::freeze(Progress* progress) {
   {
     base::MutexLock lock(write_mutex_);
     SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
-    parts = current()->parts;
-    frozen.incarnation = incarnation_.load();
+    parts = newest()->parts;
+    frozen.log_ref = log_ref_.load();
+    if (runtime_->log != nullptr) frozen.lsn = runtime_->log->last_lsn();
     frozen.next_sequence = next_sequence_;
   }
   Status status = guarded([&] { return convert_held(parts, progress); });
@@ -138,14 +139,14 @@ Result<PartView> IndexImpl::replace_held(const std::vector<PartView>& sources, P
 
 void IndexImpl::replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped) {
   base::MutexLock lock(write_mutex_);
-  const std::shared_ptr<const View> view = current();
+  const std::shared_ptr<const View> view = newest();
   std::vector<PartView> parts = view->parts;
   for (PartView& part : parts) {
     if (part.part.get() == before) part.part = mapped;
   }
   // A running optimize() reads the part that goes; it is told by its pointer what becomes of it.
   if (std::find(held_.begin(), held_.end(), before) != held_.end()) return;
-  publish(make_view(std::move(parts), view->last_sequence));
+  stage(make_view(std::move(parts), view->last_sequence));
 }
 
 }  // namespace springg::engine

@@ -82,6 +82,7 @@ IndexStats IndexImpl::collect_stats(bool take_error) const {
   IndexStats stats;
   stats.rows = view->live_rows;
   stats.last_sequence = view->last_sequence;
+  stats.lsn = views_.shown_lsn();
   for (const PartView& part : view->parts) {
     stats.deleted_rows += part.rows - part.live_rows();
     if (part.part->memtable() != nullptr) {

@@ -7,46 +7,66 @@
 
 namespace springg::engine {
 
+namespace {
+
+// Vectors of one call beyond this are written to a file of their own, which the log names: the log
+// stays short, and its buffers small.
+constexpr std::size_t kLoggedBytesMax = std::size_t{8} << 20;
+
+}  // namespace
+
 Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vectors,
-                                   const MetadataColumn* metadata, Progress* progress) {
+                                   const MetadataColumn* metadata, Progress* progress,
+                                   std::optional<Durability> durability) {
   return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(const RowInput input, prepare_rows(options_, ids, &vectors, metadata));
     SPRINGG_RETURN_IF_ERROR(refuse_repeats(input));
-    return store(input, Mode::kAdd, progress);
+    return store(input, Mode::kAdd, level(durability), progress);
   });
 }
 
 Result<std::size_t> IndexImpl::upsert(const IdColumn& ids, const MatrixView& vectors,
-                                      const MetadataColumn* metadata, Progress* progress) {
+                                      const MetadataColumn* metadata, Progress* progress,
+                                      std::optional<Durability> durability) {
   return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, &vectors, metadata));
     keep_last_of_equal_ids(input);
     SPRINGG_RETURN_IF_ERROR(check_rows_left_out(options_, input));
-    return store(input, Mode::kUpsert, progress);
+    return store(input, Mode::kUpsert, level(durability), progress);
   });
 }
 
 Result<std::size_t> IndexImpl::update(const IdColumn& ids, const MatrixView* vectors,
-                                      const MetadataColumn* metadata, Progress* progress) {
+                                      const MetadataColumn* metadata, Progress* progress,
+                                      std::optional<Durability> durability) {
   return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_ASSIGN_OR_RETURN(RowInput input, prepare_rows(options_, ids, vectors, metadata));
     keep_last_of_equal_ids(input);
     SPRINGG_RETURN_IF_ERROR(check_rows_left_out(options_, input));
-    return vectors == nullptr ? patch_metadata(input) : store(input, Mode::kUpdate, progress);
+    return vectors == nullptr ? patch_metadata(input, level(durability))
+                              : store(input, Mode::kUpdate, level(durability), progress);
   });
 }
 
-Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Progress* progress) {
+Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durability durability,
+                                     Progress* progress) {
   if (input.rows() == 0) return std::size_t{0};
   SPRINGG_ASSIGN_OR_RETURN(
       const MemoryReservation reserved,
       MemoryReservation::make(runtime_->budget, estimated_bytes(options_, input)));
-  if (input.rows() > limits::kMemtableRowsMax) return store_as_segment(input, mode, progress);
+  if (input.rows() > limits::kMemtableRowsMax) {
+    return store_as_segment(input, mode, durability, progress);
+  }
   SPRINGG_RETURN_IF_ERROR(make_room(input.rows(), progress));
-  return store_in_memtable(input, mode, progress);
+  const std::size_t bytes = input.rows() * vector_bytes(options_.dtype, options_.dimensions);
+  // An update takes over metadata that may change until the last moment: its file would be late.
+  if (runtime_->log != nullptr && bytes > kLoggedBytesMax && mode != Mode::kUpdate) {
+    return store_beside_log(input, mode, durability, progress);
+  }
+  return store_in_memtable(input, mode, durability, progress);
 }
 
 Status IndexImpl::find_old_rows(const RowInput& input, Mode mode, const View& view,
@@ -70,30 +90,59 @@ Status IndexImpl::find_old_rows(const RowInput& input, Mode mode, const View& vi
   return {};
 }
 
-Result<std::size_t> IndexImpl::store_in_memtable(const RowInput& input, Mode mode,
-                                                 Progress* progress) {
-  const auto rows = static_cast<std::uint32_t>(input.rows());
-  base::MutexLock lock(write_mutex_);
-  SPRINGG_RETURN_IF_ERROR(check_writable());
-  const std::shared_ptr<const View> before = current();
-  std::vector<std::optional<Location>> old;
-  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
+Status IndexImpl::make_active(std::size_t rows) {
   // A memtable without room is sealed by no longer being the active one.
   if (active_ != nullptr && active_->room() < rows) active_ = nullptr;
-  if (active_ == nullptr) {
-    SPRINGG_ASSIGN_OR_RETURN(active_, Memtable::create(options_, runtime_->budget));
+  if (active_ != nullptr) return {};
+  SPRINGG_ASSIGN_OR_RETURN(active_, Memtable::create(options_, runtime_->budget));
+  return {};
+}
+
+storage::Payload IndexImpl::staged_rows(std::uint32_t rows) {
+  const Memtable& memtable = *active_;
+  const std::uint32_t first = memtable.size();
+  const float* norms = memtable.inverse_norms();
+  return storage::encode_rows(
+      {.rows = rows,
+       .first_sequence = next_sequence_,
+       .vector_bytes = vector_bytes(options_.dtype, options_.dimensions),
+       .inverse_norms = norms == nullptr ? nullptr : norms + first,
+       .id = [&](std::uint32_t i) { return memtable.id(first + i); },
+       .vector = [&](std::uint32_t i) { return memtable.space().vectors.row(first + i); },
+       .metadata = [&](std::uint32_t i) -> std::optional<std::string_view> {
+         if (!memtable.has_metadata(first + i)) return std::nullopt;
+         return memtable.metadata(first + i);
+       }});
+}
+
+Result<std::size_t> IndexImpl::store_in_memtable(const RowInput& input, Mode mode,
+                                                 Durability durability, Progress* progress) {
+  const auto rows = static_cast<std::uint32_t>(input.rows());
+  Receipt receipt;
+  {
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(check_writable());
+    const std::shared_ptr<const View> before = newest();
+    std::vector<std::optional<Location>> old;
+    SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
+    SPRINGG_RETURN_IF_ERROR(make_active(rows));
+    SPRINGG_RETURN_IF_ERROR(stage_rows(input, mode, *before, old, progress));
+    ViewEditor editor(*before);
+    for (const auto& location : old) {
+      if (location.has_value()) editor.erase(*location);
+    }
+    editor.show(active_, active_->size() + rows);
+    ViewQueue::Node entry = entry_of(editor.finish(next_sequence_ + rows - 1));
+    active_->prepare(rows);
+    storage::Payload payload;
+    if (runtime_->log != nullptr) payload = staged_rows(rows);
+    SPRINGG_ASSIGN_OR_RETURN(receipt, log(storage::WalType::kRows, payload, durability));
+    active_->commit(rows);
+    next_sequence_ += rows;
+    stage(std::move(entry), receipt.lsn);
+    wake_builder();
   }
-  SPRINGG_RETURN_IF_ERROR(stage_rows(input, mode, *before, old, progress));
-  ViewEditor editor(*before);
-  for (const auto& location : old) {
-    if (location.has_value()) editor.erase(*location);
-  }
-  editor.show(active_, active_->size() + rows);
-  std::shared_ptr<const View> next = editor.finish(next_sequence_ + rows - 1);
-  SPRINGG_RETURN_IF_ERROR(active_->commit(rows));
-  next_sequence_ += rows;
-  publish(std::move(next));
-  wake_builder();
+  SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));
   return input.rows();
 }
 
@@ -117,49 +166,75 @@ Status IndexImpl::stage_rows(const RowInput& input, Mode mode, const View& view,
   return {};
 }
 
-Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input) {
+Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input, Durability durability) {
   SPRINGG_ASSIGN_OR_RETURN(
       const MemoryReservation reserved,
       MemoryReservation::make(runtime_->budget,
                               input.metadata.has_value() ? input.metadata->memory_bytes() : 0));
-  base::MutexLock lock(write_mutex_);
-  SPRINGG_RETURN_IF_ERROR(check_writable());
-  const std::shared_ptr<const View> before = current();
-  std::vector<std::optional<Location>> old;
-  SPRINGG_RETURN_IF_ERROR(find_old_rows(input, Mode::kUpdate, *before, old));
-  ViewEditor editor(*before);
-  bool changed = false;
-  for (std::size_t i = 0; i < input.rows(); ++i) {
-    const std::optional<std::string_view> text = input.metadata_at(i);
-    if (!text.has_value()) continue;
-    editor.patch(*old[i], std::make_shared<const std::string>(*text));
-    changed = true;
+  Receipt receipt;
+  {
+    base::MutexLock lock(write_mutex_);
+    SPRINGG_RETURN_IF_ERROR(check_writable());
+    const std::shared_ptr<const View> before = newest();
+    std::vector<std::optional<Location>> old;
+    SPRINGG_RETURN_IF_ERROR(find_old_rows(input, Mode::kUpdate, *before, old));
+    ViewEditor editor(*before);
+    IdColumn ids;
+    MetadataColumn texts;
+    for (std::size_t i = 0; i < input.rows(); ++i) {
+      const std::optional<std::string_view> text = input.metadata_at(i);
+      if (!text.has_value()) continue;
+      editor.patch(*old[i], std::make_shared<const std::string>(*text));
+      ids.append(input.id(i));
+      texts.append(*text);
+    }
+    receipt = receipt_of_all();
+    if (!ids.empty()) {
+      ViewQueue::Node entry = entry_of(editor.finish(before->last_sequence));
+      SPRINGG_ASSIGN_OR_RETURN(receipt, log(storage::WalType::kMetadata,
+                                            storage::encode_metadata(ids, texts), durability));
+      stage(std::move(entry), receipt.lsn);
+    }
   }
-  if (changed) publish(editor.finish(before->last_sequence));
+  SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));
   return input.rows();
 }
 
-Result<std::size_t> IndexImpl::remove(const IdColumn& ids) {
+Result<std::size_t> IndexImpl::remove(const IdColumn& ids, std::optional<Durability> durability) {
   return locking_call(*runtime_, [&]() -> Result<std::size_t> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_RETURN_IF_ERROR(check_ids(ids));
     RowInput input;
     input.ids = &ids;
     keep_last_of_equal_ids(input);
+    return erase(input, level(durability));
+  });
+}
+
+Result<std::size_t> IndexImpl::erase(const RowInput& input, Durability durability) {
+  Receipt receipt;
+  IdColumn removed;
+  {
     base::MutexLock lock(write_mutex_);
     SPRINGG_RETURN_IF_ERROR(check_writable());
-    const std::shared_ptr<const View> before = current();
+    const std::shared_ptr<const View> before = newest();
     ViewEditor editor(*before);
-    std::size_t removed = 0;
     for (std::size_t i = 0; i < input.rows(); ++i) {
       const std::optional<Location> location = before->find(input.id(i));
       if (!location.has_value()) continue;
       editor.erase(*location);
-      ++removed;
+      removed.append(input.id(i));
     }
-    if (removed != 0) publish(editor.finish(before->last_sequence));
-    return removed;
-  });
+    receipt = receipt_of_all();
+    if (!removed.empty()) {
+      ViewQueue::Node entry = entry_of(editor.finish(before->last_sequence));
+      SPRINGG_ASSIGN_OR_RETURN(
+          receipt, log(storage::WalType::kDelete, storage::encode_delete(removed), durability));
+      stage(std::move(entry), receipt.lsn);
+    }
+  }
+  SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));
+  return removed.size();
 }
 
 }  // namespace springg::engine

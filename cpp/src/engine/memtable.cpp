@@ -122,16 +122,27 @@ Status Memtable::stage_record(std::uint32_t offset, const IdView& id, std::uint6
   return {};
 }
 
-Status Memtable::commit(std::uint32_t rows) {
+Status Memtable::stage_stored(std::uint32_t offset, const std::byte* vector, const float* norm) {
+  const std::uint32_t row = size_ + offset;
+  SPRINGG_RETURN_IF_ERROR(allocate_chunk(row));
+  std::memcpy(const_cast<std::byte*>(space_.vectors.row(row)), vector, codec_.stored_bytes());
+  if (norms_.size() != 0) reinterpret_cast<float*>(norms_.data())[row] = *norm;
+  return {};
+}
+
+void Memtable::prepare(std::uint32_t rows) {
+  base::WriterLock lock(ids_mutex_);
+  if (newest_.load_factor() * static_cast<float>(newest_.bucket_count()) +
+          static_cast<float>(rows) >
+      newest_.max_load_factor() * static_cast<float>(newest_.bucket_count())) {
+    newest_.reserve(std::max<std::size_t>(newest_.size() + rows, newest_.size() * 2));
+  }
+}
+
+void Memtable::commit(std::uint32_t rows) noexcept {
   std::uint64_t map_bytes = 0;
   {
     base::WriterLock lock(ids_mutex_);
-    // All the memory first: what follows cannot fail.
-    if (newest_.load_factor() * static_cast<float>(newest_.bucket_count()) +
-            static_cast<float>(rows) >
-        newest_.max_load_factor() * static_cast<float>(newest_.bucket_count())) {
-      newest_.reserve(std::max<std::size_t>(newest_.size() + rows, newest_.size() * 2));
-    }
     for (std::uint32_t row = size_; row < size_ + rows; ++row) {
       const auto [entry, fresh] = newest_.try_emplace(hash_of(id(row)), row);
       record(row).previous = fresh ? ann::kNoRow : entry->second;
@@ -149,7 +160,6 @@ Status Memtable::commit(std::uint32_t rows) {
                   (norms_.size() == 0 ? 0 : size_ * std::uint64_t{sizeof(float)}) +
                   vector_pointers_.size() * (sizeof(base::Buffer) + sizeof(void*));
   update_charge();
-  return {};
 }
 
 void Memtable::update_charge() {

@@ -56,8 +56,15 @@ class Memtable final : public Part {
   // Same for the rest of a row; `metadata` null for none.
   Status stage_record(std::uint32_t offset, const IdView& id, std::uint64_t sequence,
                       const std::string_view* metadata);
-  // Enters the ids of the staged rows; size() grows by `rows`. On an error nothing has changed.
-  Status commit(std::uint32_t rows);
+  // The vector as an index of these options stored it before, and its inverse norm (cosine).
+  Status stage_stored(std::uint32_t offset, const std::byte* vector, const float* norm);
+  // Takes the memory that commit() needs.
+  void prepare(std::uint32_t rows);
+  // Enters the ids of the staged rows, for which prepare() was called; size() grows by `rows`.
+  void commit(std::uint32_t rows) noexcept;
+  const float* inverse_norms() const noexcept {  // of all rows; null: not cosine
+    return reinterpret_cast<const float*>(norms_.data());
+  }
 
   // For whoever builds the graph; any thread, one works at a time. Covers rows [0, end), which must
   // be visible in some view. See GrowingGraph::extend().

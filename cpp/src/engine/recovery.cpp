@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Disk to memory: the newest manifest, its segments and deltas; what it does not name goes.
-#include <cstring>
+// Disk to memory: the newest manifest, its segments and deltas, then what the log has beyond them.
+// What nothing names any more goes. It only reads until the new log is made, so that dying in it
+// costs nothing but doing it again.
 #include <set>
 #include <string_view>
 #include <utility>
@@ -17,7 +18,7 @@ bool take_suffix(std::string_view& name, std::string_view suffix) {
   return true;
 }
 
-enum class FileKind { kForeign, kSegment, kDelta, kManifest, kTemporary };
+enum class FileKind { kForeign, kSegment, kDelta, kManifest, kLog, kTemporary };
 
 // Only names that springg itself would give are springg's to remove.
 FileKind kind_of(std::string_view name) {
@@ -30,33 +31,11 @@ FileKind kind_of(std::string_view name) {
   } else if (name.starts_with("manifest-") && name.size() == 25 &&
              name.substr(9).find_first_not_of("0123456789") == std::string_view::npos) {
     kind = FileKind::kManifest;
+  } else if (storage::wal_file_sequence(name).has_value()) {
+    kind = FileKind::kLog;
   }
   if (kind == FileKind::kForeign) return kind;
   return temporary ? FileKind::kTemporary : kind;
-}
-
-// The same rows with a graph of their own, in memory.
-Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damaged,
-                                                   const IndexOptions& options, Runtime& runtime) {
-  const std::uint32_t rows = damaged.rows();
-  SPRINGG_ASSIGN_OR_RETURN(auto builder, storage::SegmentBuilder::create(damaged.settings(), rows));
-  IdColumn ids;
-  MetadataColumn metadata;
-  const std::size_t bytes = builder->vector_table().stride;
-  for (std::uint32_t row = 0; row < rows; ++row) {
-    std::memcpy(builder->vectors() + row * bytes, damaged.vectors().row(row), bytes);
-    if (builder->inverse_norms() != nullptr) {
-      std::memcpy(builder->inverse_norms() + row, damaged.inverse_norms().row(row), sizeof(float));
-    }
-    builder->sequences()[row] = damaged.sequences()[row];
-    ids.append(damaged.id(row));
-    damaged.has_metadata(row) ? metadata.append(damaged.metadata(row)) : metadata.append_none();
-  }
-  SPRINGG_RETURN_IF_ERROR(builder->set_ids(ids));
-  SPRINGG_RETURN_IF_ERROR(builder->set_metadata(metadata));
-  SPRINGG_RETURN_IF_ERROR(build_graph(*builder, rows, options, runtime.pool, nullptr));
-  SPRINGG_ASSIGN_OR_RETURN(auto segment, builder->finish());
-  return SegmentPart::open(std::move(segment), runtime.budget);
 }
 
 Status wrong_segment(const storage::SegmentEntry& entry, const std::string& what) {
@@ -69,10 +48,25 @@ Status wrong_segment(const storage::SegmentEntry& entry, const std::string& what
 Status DatabaseCore::recover() {
   SPRINGG_ASSIGN_OR_RETURN(std::optional<storage::Manifest> manifest,
                            storage::read_newest_manifest(*files_, path_));
-  if (!manifest.has_value()) return refuse_lost_manifest();
+  if (!manifest.has_value()) {
+    SPRINGG_RETURN_IF_ERROR(refuse_lost_manifest());
+    manifest.emplace().store = base::Uuid::random();
+  }
+  SPRINGG_RETURN_IF_ERROR(recover_indexes(*manifest));
+  SPRINGG_RETURN_IF_ERROR(recover_log(*manifest));
+  {
+    base::MutexLock lock(flush_mutex_);
+    remove_old_log();
+    remove_garbage();
+  }
+  for (const auto& index : indexes()) index->end_replay();
+  return {};
+}
+
+Status DatabaseCore::recover_indexes(const storage::Manifest& manifest) {
   SavedSegments saved;
   std::map<std::string, std::shared_ptr<IndexImpl>> indexes;
-  for (const storage::IndexEntry& entry : manifest->indexes) {
+  for (const storage::IndexEntry& entry : manifest.indexes) {
     IndexState state;
     SPRINGG_RETURN_IF_ERROR(recover_index(entry, saved, state));
     indexes.emplace(entry.name, IndexImpl::create(runtime_, *this, std::move(state)));
@@ -80,20 +74,19 @@ Status DatabaseCore::recover() {
   {
     base::MutexLock lock(catalog_mutex_);
     indexes_ = std::move(indexes);
-    durable_ = std::move(*manifest);
+    durable_ = manifest;
   }
   base::MutexLock lock(flush_mutex_);
   saved_ = std::move(saved);
-  remove_garbage();
   return {};
 }
 
 Status DatabaseCore::refuse_lost_manifest() const {
   SPRINGG_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_->list(path_));
   for (const std::string& name : names) {
-    // The first manifest is written before any segment: this one was lost.
-    if (kind_of(name) != FileKind::kSegment) continue;
-    return corruption("no manifest in '" + path_ + "' although it has segments, such as " + name)
+    // The first manifest is written before any segment or log: this one was lost.
+    if (kind_of(name) != FileKind::kSegment && kind_of(name) != FileKind::kLog) continue;
+    return corruption("no manifest in '" + path_ + "' although it has files such as " + name)
         .with("file", name);
   }
   return {};
@@ -105,7 +98,7 @@ Status DatabaseCore::recover_index(const storage::IndexEntry& entry, SavedSegmen
   state.uuid = entry.uuid;
   state.name = entry.name;
   state.options = entry.options;
-  state.incarnation = entry.incarnation;
+  state.log_ref = entry.log_ref;
   state.next_sequence = entry.next_sequence;
   std::uint64_t last = 0;
   for (const storage::SegmentEntry& segment : entry.segments) {
@@ -147,7 +140,8 @@ Result<PartView> DatabaseCore::recover_part(const storage::SegmentEntry& entry,
     return part;
   }
   // A graph is derived: it is built again, and the next flush writes the segment anew.
-  SPRINGG_ASSIGN_OR_RETURN(part.part, rebuild_graph(*segment, options, *runtime_));
+  SPRINGG_ASSIGN_OR_RETURN(part.part,
+                           rebuild_graph(*segment, options, runtime_->budget, runtime_->pool));
   return part;
 }
 
@@ -155,8 +149,10 @@ void DatabaseCore::remove_garbage() {
   const Result<std::vector<std::string>> names = files_->list(path_);
   if (!names.ok()) return;
   std::set<std::string> live;
+  storage::Lsn checkpoint = 0;
   {
     base::MutexLock lock(catalog_mutex_);
+    checkpoint = durable_.lsn;
     live.insert(storage::manifest_file_name(durable_.generation));
     for (const storage::IndexEntry& index : durable_.indexes) {
       for (const storage::SegmentEntry& segment : index.segments) {
@@ -165,10 +161,34 @@ void DatabaseCore::remove_garbage() {
       }
     }
   }
+  {
+    base::MutexLock lock(files_mutex_);
+    std::erase_if(logged_files_, [&](const auto& file) { return file.second <= checkpoint; });
+    for (const auto& file : logged_files_) live.insert(storage::segment_file_name(file.first));
+  }
   for (const std::string& name : names.value()) {
-    if (kind_of(name) == FileKind::kForeign || live.contains(name)) continue;
+    const FileKind kind = kind_of(name);
+    // The log removes its own files.
+    if (kind == FileKind::kForeign || kind == FileKind::kLog || live.contains(name)) continue;
     static_cast<void>(files_->remove(file_path(name)));
   }
+}
+
+void DatabaseCore::remove_old_log() {
+  if (old_log_sequence_ == 0) return;
+  {
+    base::MutexLock lock(catalog_mutex_);
+    if (durable_.lsn < old_log_lsn_) return;
+  }
+  const Result<std::vector<std::string>> names = files_->list(path_);
+  if (!names.ok()) return;
+  bool all = true;
+  for (const std::string& name : names.value()) {
+    const auto sequence = storage::wal_file_sequence(name);
+    if (!sequence.has_value() || *sequence > old_log_sequence_) continue;
+    all = files_->remove(file_path(name)).ok() && all;
+  }
+  if (all) old_log_sequence_ = 0;
 }
 
 }  // namespace springg::engine

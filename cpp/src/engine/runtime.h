@@ -14,18 +14,24 @@
 #include "engine/thread_pool.h"
 #include "springg/options.h"
 #include "springg/status.h"
+#include "storage/write_ahead_log.h"
 
 namespace springg::engine {
 
 struct Runtime {
   Runtime(const DatabaseOptions& options, unsigned threads)
-      : budget(std::make_shared<MemoryBudget>(options.memory_limit_bytes)), pool(threads) {}
+      : durability(options.durability),
+        budget(std::make_shared<MemoryBudget>(options.memory_limit_bytes)),
+        pool(threads) {}
 
   const ProcessStamp process;
+  const Durability durability;  // of writes that do not say
   CallGate gate;
   std::shared_ptr<MemoryBudget> budget;
   ThreadPool pool;
   BackgroundWorker worker;
+  // Null in memory alone, and while the database is being recovered.
+  std::unique_ptr<storage::WriteAheadLog> log;
 };
 
 // Held by every public call while it runs.

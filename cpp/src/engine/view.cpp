@@ -62,6 +62,13 @@ void ViewEditor::show(const std::shared_ptr<Part>& part, std::uint32_t rows) {
   parts_.back().rows = rows;
 }
 
+void ViewEditor::insert(const std::shared_ptr<Part>& part, std::uint32_t rows) {
+  std::size_t at = parts_.size();
+  while (at > 0 && parts_[at - 1].part->sequence(0) > part->sequence(0)) --at;
+  parts_.insert(parts_.begin() + static_cast<std::ptrdiff_t>(at), {part, rows, nullptr});
+  editors_.emplace(editors_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
 std::shared_ptr<const View> ViewEditor::finish(std::uint64_t last_sequence) {
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     if (editors_[i].has_value()) parts_[i].overlay = editors_[i]->finish();

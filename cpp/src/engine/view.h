@@ -57,6 +57,9 @@ class ViewEditor {
   void patch(Location at, std::shared_ptr<const std::string> text);
   // Shows `rows` rows of `part`, which is the last one or a new last one.
   void show(const std::shared_ptr<Part>& part, std::uint32_t rows);
+  // Shows all of a new part of `rows` rows in the place that its sequences have. Part numbers are
+  // void from here on.
+  void insert(const std::shared_ptr<Part>& part, std::uint32_t rows);
   // Parts without a live row are left out.
   std::shared_ptr<const View> finish(std::uint64_t last_sequence);
 

@@ -12,6 +12,7 @@
 #include "io/file_system.h"
 #include "springg/options.h"
 #include "springg/status.h"
+#include "storage/wal_format.h"
 
 namespace springg::storage {
 
@@ -24,8 +25,10 @@ struct SegmentEntry {
 
 struct IndexEntry {
   std::string name;
-  base::Uuid uuid;                // stays when the index is renamed
-  std::uint64_t incarnation = 0;  // grows with clear(); rows of older ones are void
+  base::Uuid uuid;  // stays when the index is renamed
+  // What the log calls it. clear() gives another one: records with the old one are void.
+  std::uint32_t log_ref = 0;
+  Lsn lsn = 0;  // records of it up to here are in the segments
   IndexOptions options;
   std::uint64_t next_sequence = 1;
   std::vector<SegmentEntry> segments;  // by first sequence
@@ -34,7 +37,9 @@ struct IndexEntry {
 struct Manifest {
   base::Uuid store;
   std::uint64_t generation = 0;
-  std::uint64_t lsn = 0;  // position in a write-ahead log; 0: there is none
+  Lsn lsn = 0;                     // records up to here are in the segments, or void
+  Lsn durable_lsn = 0;             // the log was on the disk up to here
+  std::uint32_t next_log_ref = 1;  // every index ever made has a lower one
   std::uint64_t created_at_unix_ms = 0;
   std::vector<IndexEntry> indexes;  // by name
 };

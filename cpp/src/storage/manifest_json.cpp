@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -78,7 +79,8 @@ void append_index(const IndexEntry& index, std::string& out) {
   ObjectWriter object(out);
   object.text("name", index.name);
   object.text("uuid", index.uuid.to_string());
-  object.number("incarnation", index.incarnation);
+  object.number("log_ref", index.log_ref);
+  object.number("lsn", index.lsn);
   object.key("options");
   append_options(index.options, out);
   object.number("next_sequence", index.next_sequence);
@@ -179,6 +181,7 @@ class ObjectReader {
 };
 
 constexpr std::uint64_t kAny = ~std::uint64_t{0};
+constexpr std::uint64_t kLogRefMax = std::numeric_limits<std::uint32_t>::max();
 
 SegmentEntry read_segment(ObjectReader object) {
   SegmentEntry segment;
@@ -207,7 +210,8 @@ IndexEntry read_index(simdjson::dom::element element, const std::string& where, 
   IndexEntry index;
   index.name = object.text("name");
   index.uuid = object.uuid("uuid");
-  index.incarnation = object.number("incarnation", 0, kAny);
+  index.log_ref = static_cast<std::uint32_t>(object.number("log_ref", 1, kLogRefMax));
+  index.lsn = object.number("lsn", 0, kAny);
   const simdjson::dom::element options = object.object("options");
   if (status.ok()) index.options = read_options(ObjectReader(options, where + "options.", status));
   index.next_sequence = object.number("next_sequence", 1, kAny);
@@ -239,6 +243,7 @@ std::optional<std::string> find_manifest_fault(const Manifest& manifest) {
            std::to_string(manifest.indexes.size());
   }
   std::set<base::Uuid> uuids;
+  std::set<std::uint32_t> log_refs;
   const std::string* before = nullptr;
   for (const IndexEntry& index : manifest.indexes) {
     if (auto fault = find_index_fault(index, uuids)) return fault;
@@ -246,6 +251,14 @@ std::optional<std::string> find_manifest_fault(const Manifest& manifest) {
       return "index '" + index.name + "' comes after '" + *before + "'";
     }
     before = &index.name;
+    if (index.log_ref >= manifest.next_log_ref || !log_refs.insert(index.log_ref).second) {
+      return "log_ref " + std::to_string(index.log_ref) + " of index '" + index.name +
+             "' comes twice, or reaches next_log_ref " + std::to_string(manifest.next_log_ref);
+    }
+    if (index.lsn < manifest.lsn) {
+      return "lsn of index '" + index.name + "': expected at least " +
+             std::to_string(manifest.lsn) + ", got " + std::to_string(index.lsn);
+    }
   }
   return std::nullopt;
 }
@@ -258,6 +271,8 @@ std::string encode_manifest(const Manifest& manifest) {
   object.text("store", manifest.store.to_string());
   object.number("generation", manifest.generation);
   object.number("lsn", manifest.lsn);
+  object.number("durable_lsn", manifest.durable_lsn);
+  object.number("next_log_ref", manifest.next_log_ref);
   object.number("created_at_unix_ms", manifest.created_at_unix_ms);
   object.key("indexes");
   out += '[';
@@ -282,6 +297,8 @@ Result<Manifest> decode_manifest(std::string_view json) {
   manifest.store = object.uuid("store");
   manifest.generation = object.number("generation", 0, kAny);
   manifest.lsn = object.number("lsn", 0, kAny);
+  manifest.durable_lsn = object.number("durable_lsn", manifest.lsn, kAny);
+  manifest.next_log_ref = static_cast<std::uint32_t>(object.number("next_log_ref", 1, kLogRefMax));
   manifest.created_at_unix_ms = object.number("created_at_unix_ms", 0, kAny);
   object.each("indexes", [&](simdjson::dom::element index, const std::string& place) {
     manifest.indexes.push_back(read_index(index, place, status));

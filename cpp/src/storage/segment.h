@@ -55,7 +55,8 @@ class Segment {
     std::uint64_t vectors = 0, graph = 0, ids = 0, metadata = 0, other = 0;
   };
   virtual Bytes bytes() const noexcept = 0;
-  virtual bool mapped() const noexcept = 0;  // from a file; else memory of its own
+  virtual bool mapped() const noexcept = 0;               // from a file; else memory of its own
+  virtual std::uint64_t file_bytes() const noexcept = 0;  // of that file; else 0
 
   // Writes `<uuid>.segment` into the directory: temporary file, sync, rename. The caller syncs the
   // directory. Returns the file's size. kResourceExhausted on a full disk, kIoError.

@@ -64,6 +64,9 @@ class SectionSegment final : public Segment {
   bool graph_damaged() const noexcept override { return graph_damaged_; }
   Bytes bytes() const noexcept override;
   bool mapped() const noexcept override { return file_ != nullptr; }
+  std::uint64_t file_bytes() const noexcept override {
+    return file_ == nullptr ? 0 : file_->bytes().size();
+  }
   Result<std::uint64_t> write(io::FileSystem& files, const std::string& directory) const override;
 
   // What the builder and open_segment() fill in, before anybody else sees the segment.

@@ -24,15 +24,16 @@ Manifest sample(std::uint64_t generation = 42) {
       "cher \"neu\"\\\n",
       uuid_of(2),
       3,
+      9,
       {},
       118,
       {}};
   books.options = {384, Metric::kDot, ScalarType::kFloat16, Quantization::kInt8,
                    24,  300,          ~std::uint64_t{0}};
   books.segments = {{uuid_of(3), 100, 40'960, uuid_of(4)}, {uuid_of(5), 17, 36'864, {}}};
-  IndexEntry words{"words", uuid_of(6), 0, {}, 1, {}};
+  IndexEntry words{"words", uuid_of(6), 1, 7, {}, 1, {}};
   words.options.dimensions = 65'536;
-  return {uuid_of(1), generation, 7, 1'700'000'000'123, {books, words}};
+  return {uuid_of(1), generation, 7, 12, 4, 1'700'000'000'123, {books, words}};
 }
 
 bool equal(const Manifest& a, const Manifest& b) {
@@ -70,9 +71,12 @@ TEST_CASE("a manifest comes back as it was published") {
   CHECK(manifest.indexes[0].options == sample().indexes[0].options);
   CHECK(manifest.indexes[0].segments[0].delta == uuid_of(4));
   CHECK_FALSE(manifest.indexes[0].segments[1].delta);
-  CHECK(manifest.indexes[0].incarnation == 3);
+  CHECK(manifest.indexes[0].log_ref == 3);
+  CHECK(manifest.indexes[0].lsn == 9);
   CHECK(manifest.indexes[0].next_sequence == 118);
   CHECK(manifest.lsn == 7);
+  CHECK(manifest.durable_lsn == 12);
+  CHECK(manifest.next_log_ref == 4);
   CHECK(manifest.created_at_unix_ms == 1'700'000'000'123);
 }
 
@@ -148,6 +152,11 @@ TEST_CASE("fields that are missing or out of range are damage that names them") 
   CHECK(refused("\"generation\":42", "\"generation\":43", "generation: expected 42, got 43"));
   CHECK(refused("\"lsn\":7", "\"lsn\":-7", "'lsn'"));
   CHECK(refused("\"lsn\":7", "\"lsn\":7.5", "'lsn'"));
+  CHECK(refused("\"lsn\":9", "\"lsn\":6", "expected at least 7, got 6"));
+  CHECK(refused("\"durable_lsn\":12", "\"durable_lsn\":6", "'durable_lsn'"));
+  CHECK(refused("\"log_ref\":3", "\"log_ref\":4", "next_log_ref 4"));
+  CHECK(refused("\"log_ref\":3", "\"log_ref\":1", "log_ref 1 "));
+  CHECK(refused("\"log_ref\":3", "\"log_ref\":0", "'indexes[0].log_ref'"));
   CHECK(refused("\"indexes\":[", "\"indexes\":[5,", "'indexes[0].'"));
   CHECK(refused("\"dimensions\":384", "\"dimensions\":0", "'indexes[0].options.dimensions'"));
   CHECK(refused("\"dimensions\":65536", "\"dimensions\":65537",
