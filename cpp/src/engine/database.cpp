@@ -179,7 +179,7 @@ class DatabaseHandle final : public Database {
     return run_locking([&] { return core_->rename_index(from, to); });
   }
   Status flush() override {
-    return run_locking([&] { return core_->flush(nullptr); });
+    return run_locking([&] { return core_->flush(); });
   }
   Status sync() override {
     return run_locking([&] { return core_->sync(); });
@@ -226,10 +226,11 @@ class DatabaseHandle final : public Database {
 }  // namespace
 
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
-                                          const DatabaseOptions& options, base::WallClock clock) {
+                                          const DatabaseOptions& options, base::WallClock clock,
+                                          const Tuning& tuning) {
   return guarded([&]() -> Result<std::shared_ptr<Database>> {
     SPRINGG_ASSIGN_OR_RETURN(auto core,
-                             DatabaseCore::open(plain_path(path), options, &files, clock));
+                             DatabaseCore::open(plain_path(path), options, &files, clock, tuning));
     return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
   });
 }

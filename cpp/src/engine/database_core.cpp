@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/poller.h"
 #include "engine/spelling.h"
 #include "kernels/dispatch.h"
 #include "springg/cpu.h"
@@ -36,21 +37,22 @@ auto find_entry(std::vector<storage::IndexEntry>& entries, const base::Uuid& uui
 }  // namespace
 
 DatabaseCore::DatabaseCore(std::string path, const DatabaseOptions& options, io::FileSystem* files,
-                           base::WallClock clock, unsigned threads)
+                           base::WallClock clock, const Tuning& tuning, unsigned threads)
     : path_(std::move(path)),
       options_(options),
       files_(files),
       clock_(clock),
-      runtime_(std::make_shared<Runtime>(options, threads)) {}
+      runtime_(std::make_shared<Runtime>(options, tuning, threads)) {}
 
 Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string path,
                                                          const DatabaseOptions& options,
                                                          io::FileSystem* files,
-                                                         base::WallClock clock) {
+                                                         base::WallClock clock,
+                                                         const Tuning& tuning) {
   SPRINGG_RETURN_IF_ERROR(kernels::check_forced_isa());
   const unsigned threads = options.threads == 0 ? usable_processors() : options.threads;
   std::shared_ptr<DatabaseCore> core(
-      new DatabaseCore(std::move(path), options, files, clock, threads));
+      new DatabaseCore(std::move(path), options, files, clock, tuning, threads));
   if (files == nullptr) return core;
   SPRINGG_RETURN_IF_ERROR(files->create_directories(core->path_));
   SPRINGG_ASSIGN_OR_RETURN(core->lock_, files->lock_directory(core->path_));
@@ -239,7 +241,11 @@ std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
 Status DatabaseCore::sync() { return runtime_->log == nullptr ? Status() : runtime_->log->sync(); }
 
 void DatabaseCore::log_grew() noexcept {
-  if (runtime_->log->live_bytes() <= options_.log_bytes_max) return;
+  if (runtime_->log->live_bytes() > options_.log_bytes_max) want_flush();
+}
+
+void DatabaseCore::want_flush() noexcept {
+  if (files_ == nullptr) return;
   if (checkpoint_asked_.exchange(true)) return;
   // Without memory or a thread for it now: the next write asks again.
   if (!runtime_->worker.add(weak_from_this())) checkpoint_asked_.store(false);
@@ -247,9 +253,11 @@ void DatabaseCore::log_grew() noexcept {
 
 bool DatabaseCore::background_step(Progress& stop) {
   checkpoint_asked_.store(false);
-  Status status = guarded([&] { return flush(&stop); });
+  base::InlineExecutor executor;
+  StopEither either(stop, closing_);
+  Status status = guarded([&] { return flush(executor, &either); });
   // Stopped because the database closes: that flushes as well.
-  if (status.ok() || !stop.update(0, 0)) return false;
+  if (status.ok() || !either.update(0, 0)) return false;
   base::MutexLock lock(error_mutex_);
   if (background_error_.ok()) background_error_ = std::move(status);
   return false;
@@ -257,13 +265,15 @@ bool DatabaseCore::background_step(Progress& stop) {
 
 Status DatabaseCore::close() {
   runtime_->gate.shut();
+  closing_.store(true);
   Status failure;
   if (files_ != nullptr) {
     failure = runtime_->log->failure();
     // A log that has failed can only be read again: what it holds is found by the next open.
-    Status status = failure.ok() ? guarded([&] { return flush(nullptr); }) : Status();
+    Status status = failure.ok() ? guarded([&] { return flush(); }) : Status();
     if (status.ok() && failure.ok()) status = runtime_->log->close_and_remove();
     if (!status.ok()) {
+      closing_.store(false);
       runtime_->gate.reopen();
       return status;
     }

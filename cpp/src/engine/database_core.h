@@ -30,7 +30,8 @@ class DatabaseCore final : public IndexHome,
   // is closed. `files` must outlive it.
   static Result<std::shared_ptr<DatabaseCore>> open(std::string path,
                                                     const DatabaseOptions& options,
-                                                    io::FileSystem* files, base::WallClock clock);
+                                                    io::FileSystem* files, base::WallClock clock,
+                                                    const Tuning& tuning = {});
   ~DatabaseCore() override { abandon(); }
 
   const std::string& path() const noexcept { return path_; }
@@ -43,8 +44,9 @@ class DatabaseCore final : public IndexHome,
   std::vector<std::string> index_names() const SPRINGG_EXCLUDES(catalog_mutex_);
   Status drop_index(const std::string& name);
   Status rename_index(const std::string& from, const std::string& to);
-  // `progress` (may be null) only stops it.
-  Status flush(Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
+  // Works on `executor`. `progress` (may be null) only stops it.
+  Status flush(base::Executor& executor, Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
+  Status flush() { return flush(runtime_->pool, nullptr); }
   std::map<std::string, std::uint64_t> memory_usage() const;
   std::map<std::string, std::uint64_t> stats() const;
   // Waits for running calls, flushes, lets go of everything. On an error it is open as before.
@@ -62,6 +64,7 @@ class DatabaseCore final : public IndexHome,
       SPRINGG_EXCLUDES(files_mutex_);
   void forget_file(const base::Uuid& segment) noexcept override SPRINGG_EXCLUDES(files_mutex_);
   void log_grew() noexcept override;
+  void want_flush() noexcept override;
   // A checkpoint, when the log is long.
   bool background_step(Progress& stop) override;
 
@@ -76,7 +79,7 @@ class DatabaseCore final : public IndexHome,
   class NewFiles;
 
   DatabaseCore(std::string path, const DatabaseOptions& options, io::FileSystem* files,
-               base::WallClock clock, unsigned threads);
+               base::WallClock clock, const Tuning& tuning, unsigned threads);
 
   std::string file_path(const std::string& name) const { return path_ + "/" + name; }
   std::vector<std::shared_ptr<IndexImpl>> indexes() const SPRINGG_EXCLUDES(catalog_mutex_);
@@ -99,8 +102,8 @@ class DatabaseCore final : public IndexHome,
   void remove_garbage() SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
 
   // flush.cpp
-  Status flush_index(FlushedIndex& index, NewFiles& created, Progress* progress)
-      SPRINGG_REQUIRES(flush_mutex_);
+  Status flush_index(FlushedIndex& index, NewFiles& created, base::Executor& executor,
+                     Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
   Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_);
   Status publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created)
@@ -108,8 +111,6 @@ class DatabaseCore final : public IndexHome,
   // Makes `next` the durable state; its generation is set here. On an error the old one stays.
   Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
   void remove_files_of(const storage::IndexEntry& entry);
-  // Files of the log before this process's that hold nothing any more.
-  void remove_old_log() SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
   storage::Lsn last_lsn() const { return runtime_->log == nullptr ? 0 : runtime_->log->last_lsn(); }
 
   const std::string path_;
@@ -127,11 +128,8 @@ class DatabaseCore final : public IndexHome,
   base::Mutex files_mutex_;
   std::map<base::Uuid, storage::Lsn> logged_files_ SPRINGG_GUARDED_BY(files_mutex_);
 
-  // What recovery found of an earlier process's log.
-  std::uint64_t old_log_sequence_ SPRINGG_GUARDED_BY(flush_mutex_) =
-      0;                                                           // of its last file; 0: none
-  storage::Lsn old_log_lsn_ SPRINGG_GUARDED_BY(flush_mutex_) = 0;  // of its last record
   std::atomic<bool> checkpoint_asked_{false};
+  std::atomic<bool> closing_{false};  // background flushes end, and none begins
   std::atomic<bool> gone_{false};
 
   mutable base::Mutex error_mutex_;
@@ -149,6 +147,7 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta);
 // A database over a given file system, on its own: for tests.
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
                                           const DatabaseOptions& options,
-                                          base::WallClock clock = &base::system_unix_ms);
+                                          base::WallClock clock = &base::system_unix_ms,
+                                          const Tuning& tuning = {});
 
 }  // namespace springg::engine

@@ -72,15 +72,17 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
   return editor.finish();
 }
 
-Status DatabaseCore::flush(Progress* progress) {
+Status DatabaseCore::flush(base::Executor& executor, Progress* progress) {
   base::MutexLock lock(flush_mutex_);
+  // A background flush that waited for the one of close(): there is nothing left to do.
+  if (progress != nullptr && !progress->update(0, 0)) return {};
   if (runtime_->log != nullptr) SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());
   NewFiles created(*this);
   std::vector<FlushedIndex> flushed;
   for (const auto& index : indexes()) {
     FlushedIndex one;
     one.index = index;
-    SPRINGG_RETURN_IF_ERROR(flush_index(one, created, progress));
+    SPRINGG_RETURN_IF_ERROR(flush_index(one, created, executor, progress));
     flushed.push_back(std::move(one));
   }
   if (files_ == nullptr) return {};
@@ -94,14 +96,14 @@ Status DatabaseCore::flush(Progress* progress) {
       saved_.insert_or_assign(segment.entry.uuid, segment);
     }
   }
-  remove_old_log();
   remove_garbage();
   return {};
 }
 
-Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created, Progress* progress) {
+Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created, base::Executor& executor,
+                                 Progress* progress) {
   base::MutexLock jobs(flushed.index->jobs_mutex());
-  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(progress));
+  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(executor, progress));
   if (files_ == nullptr) return {};
   for (const PartView& part : flushed.frozen.view->parts) {
     SPRINGG_RETURN_IF_ERROR(save_part(part, flushed, created));
@@ -145,7 +147,6 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
 
 Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created) {
   if (!created.empty()) SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
-  // What the segments hold the log has on the disk as well: no manifest is ahead of it.
   SPRINGG_RETURN_IF_ERROR(runtime_->log->sync());
   base::MutexLock lock(catalog_mutex_);
   storage::Manifest next = durable_;
@@ -184,11 +185,11 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
 Status DatabaseCore::publish(storage::Manifest next) {
   next.generation = durable_.generation + 1;
   next.created_at_unix_ms = clock_();
-  if (runtime_->log != nullptr) {
-    next.durable_lsn = std::max(durable_.durable_lsn, runtime_->log->durable_lsn());
-  }
   if (next.store.nil()) next.store = base::Uuid::random();
   if (files_ != nullptr) {
+    // Everything before this change is as durable as the change will be.
+    SPRINGG_RETURN_IF_ERROR(runtime_->log->sync());
+    next.durable_lsn = runtime_->log->durable_lsn();
     if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
       // Somebody else's, who should not be here: it is not ours to remove.
       if (status.code() == ErrorCode::kAlreadyExists) return status;

@@ -106,7 +106,7 @@ void IndexImpl::wake_builder() {
     work = work || (part.part->memtable() != nullptr && &part != growing);
   }
   // Only the last part can be active; one that is not is sealed, whatever its place.
-  work = work || (growing != nullptr && growing->part != active_);
+  work = work || (growing != nullptr && growing->part != active_) || merge_due();
   if (!work || builder_awake_.exchange(true)) return;
   // Without memory or a thread for it now: the next write asks again.
   if (!runtime_->worker.add(weak_from_this())) builder_awake_.store(false);
@@ -123,9 +123,12 @@ bool IndexImpl::background_step(Progress& stop) {
       base::MutexLock lock(write_mutex_);
       sealed = claim_sealed();
     }
-    if (!sealed.has_value()) return extend_active(executor, stop);
-    SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, executor, &stop));
-    return true;
+    if (sealed.has_value()) {
+      SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, executor, &stop));
+      return true;
+    }
+    SPRINGG_ASSIGN_OR_RETURN(const bool extended, extend_active(executor, stop));
+    return extended ? true : merge_step(executor, stop);
   });
   if (!stop.update(0, 0)) return false;
   if (!more.ok()) {
@@ -134,6 +137,17 @@ bool IndexImpl::background_step(Progress& stop) {
   }
   if (*more) builder_awake_.store(true);
   return *more;
+}
+
+Result<bool> IndexImpl::merge_step(base::Executor& executor, Progress& stop) {
+  std::vector<PartView> sources;
+  {
+    base::MutexLock lock(write_mutex_);
+    sources = claim_merge();
+  }
+  if (sources.empty()) return false;
+  SPRINGG_RETURN_IF_ERROR(merge(sources, executor, stop));
+  return true;
 }
 
 Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {

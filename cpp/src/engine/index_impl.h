@@ -20,6 +20,7 @@
 #include "base/uuid.h"
 #include "engine/compaction.h"
 #include "engine/memtable.h"
+#include "engine/merge_policy.h"
 #include "engine/row_input.h"
 #include "engine/runtime.h"
 #include "engine/view.h"
@@ -45,6 +46,8 @@ class IndexHome {
   virtual void forget_file(const base::Uuid& segment) noexcept = 0;
   // After a write: the log may be long enough to be cut.
   virtual void log_grew() noexcept = 0;
+  // There is a segment in memory that takes the place of files: a flush gives both back.
+  virtual void want_flush() noexcept = 0;
 };
 
 // How an index begins: new, or as recovery found it.
@@ -115,8 +118,8 @@ class IndexImpl final : public Index,
   base::Mutex& jobs_mutex() SPRINGG_RETURN_CAPABILITY(jobs_mutex_) { return jobs_mutex_; }
   // Makes segments of all memtables while writers go on: what they store from here on goes into
   // memtables behind those, and is not in the answer. Under jobs_mutex().
-  Result<FrozenIndex> freeze(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
-      SPRINGG_EXCLUDES(write_mutex_);
+  Result<FrozenIndex> freeze(base::Executor& executor, Progress* progress)
+      SPRINGG_REQUIRES(jobs_mutex_) SPRINGG_EXCLUDES(write_mutex_);
   // Puts the same rows, mapped from a file now, in the place of `before`.
   void replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -224,6 +227,18 @@ class IndexImpl final : public Index,
   Result<bool> extend_active(base::Executor& executor, Progress& stop);
   void keep_error(Status status);
 
+  // index_merge.cpp
+  // Segments that background work should make one of, entered into merging_; none: nothing to do.
+  std::vector<PartView> claim_merge() SPRINGG_REQUIRES(write_mutex_);
+  bool merge_due() SPRINGG_REQUIRES(write_mutex_);
+  Result<bool> merge_step(base::Executor& executor, Progress& stop) SPRINGG_EXCLUDES(write_mutex_);
+  // Merges them unless `stop` or somebody who needs the parts says stop.
+  Status merge(const std::vector<PartView>& sources, base::Executor& executor, Progress& stop)
+      SPRINGG_EXCLUDES(write_mutex_);
+  std::vector<MergeCandidate> merge_candidates(const View& view) SPRINGG_REQUIRES(write_mutex_);
+  // Asks a running merge to stop, and waits for that.
+  void stop_merging() SPRINGG_REQUIRES(write_mutex_);
+
   // index_optimize.cpp
   // Seals the active memtable and enters all parts into held_, so that nobody else replaces them.
   // Waits, without the lock, for those who are replacing some.
@@ -232,12 +247,15 @@ class IndexImpl final : public Index,
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
   // Segments in the place of memtables, here and in the view. `parts` are all parts, held.
-  Status convert_held(std::vector<PartView>& parts, Progress* progress)
+  Status convert_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
+      SPRINGG_EXCLUDES(write_mutex_);
+  // Those of `parts` whose deleted rows take too much room, written anew.
+  Status rewrite_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
       SPRINGG_EXCLUDES(write_mutex_);
   // One memtable, or parts to be merged. Returns the segment as the sources were: without what
   // changed in them meanwhile, which the view has.
-  Result<PartView> replace_held(const std::vector<PartView>& sources, Progress* progress)
-      SPRINGG_EXCLUDES(write_mutex_);
+  Result<PartView> replace_held(const std::vector<PartView>& sources, base::Executor& executor,
+                                Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
 
   const std::shared_ptr<Runtime> runtime_;
   IndexHome& home_;
@@ -260,6 +278,10 @@ class IndexImpl final : public Index,
   std::vector<const Part*> claimed_ SPRINGG_GUARDED_BY(write_mutex_);
   std::vector<const Part*> held_ SPRINGG_GUARDED_BY(write_mutex_);
   bool claims_paused_ SPRINGG_GUARDED_BY(write_mutex_) = false;
+  // Segments that background work makes one of. Unlike those above a flush does not wait for them:
+  // it writes them as they were, and the merged one next time.
+  std::vector<const Part*> merging_ SPRINGG_GUARDED_BY(write_mutex_);
+  std::atomic<bool> merge_unwanted_{false};
 
   storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
   // The last records that were asked to be written, and durable.

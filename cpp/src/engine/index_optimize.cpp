@@ -60,6 +60,7 @@ Status IndexImpl::seal_and_hold(Progress* progress) {
 Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
   base::MutexLock lock(write_mutex_);
   SPRINGG_RETURN_IF_ERROR(check_writable());
+  stop_merging();
   SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
   const std::shared_ptr<const View> view = newest();
   if (!is_optimal(*view)) return view->parts;
@@ -89,7 +90,7 @@ Status IndexImpl::optimize(Progress* progress) {
 // What is flushed is the state at one moment, the changes of that moment included and none of the
 // later ones: an upsert after it, half of which were on disk, would lose a row that was there.
 // Hence the parts are held: nobody else may make segments of them in a later state.
-Result<FrozenIndex> IndexImpl::freeze(Progress* progress) {
+Result<FrozenIndex> IndexImpl::freeze(base::Executor& executor, Progress* progress) {
   std::vector<PartView> parts;
   FrozenIndex frozen;
   {
@@ -100,7 +101,10 @@ Result<FrozenIndex> IndexImpl::freeze(Progress* progress) {
     if (runtime_->log != nullptr) frozen.lsn = runtime_->log->last_lsn();
     frozen.next_sequence = next_sequence_;
   }
-  Status status = guarded([&] { return convert_held(parts, progress); });
+  Status status = guarded([&]() -> Status {
+    SPRINGG_RETURN_IF_ERROR(convert_held(parts, executor, progress));
+    return rewrite_held(parts, executor, progress);
+  });
   base::MutexLock lock(write_mutex_);
   held_.clear();
   wake_builder();  // after an error the sealed memtables wait for it again
@@ -109,26 +113,44 @@ Result<FrozenIndex> IndexImpl::freeze(Progress* progress) {
   return frozen;
 }
 
-Status IndexImpl::convert_held(std::vector<PartView>& parts, Progress* progress) {
+Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& executor,
+                               Progress* progress) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool untidy = needs_rewriting({parts[i].rows, parts[i].live_rows(), false, true});
+    if (parts[i].part->segment() == nullptr || !untidy) continue;
+    {
+      base::MutexLock lock(write_mutex_);
+      const Part* part = parts[i].part.get();
+      if (std::find(merging_.begin(), merging_.end(), part) != merging_.end()) continue;
+    }
+    SPRINGG_ASSIGN_OR_RETURN(PartView tidy, replace_held({parts[i]}, executor, progress));
+    parts[i] = std::move(tidy);
+  }
+  return {};
+}
+
+Status IndexImpl::convert_held(std::vector<PartView>& parts, base::Executor& executor,
+                               Progress* progress) {
   const std::size_t alone = first_to_merge(parts);
   for (std::size_t i = 0; i < alone; ++i) {
     if (parts[i].part->memtable() == nullptr) continue;
-    SPRINGG_ASSIGN_OR_RETURN(parts[i], replace_held({parts[i]}, progress));
+    SPRINGG_ASSIGN_OR_RETURN(parts[i], replace_held({parts[i]}, executor, progress));
   }
   if (alone == parts.size()) return {};
   const auto first = parts.begin() + static_cast<std::ptrdiff_t>(alone);
-  SPRINGG_ASSIGN_OR_RETURN(PartView merged, replace_held({first, parts.end()}, progress));
+  SPRINGG_ASSIGN_OR_RETURN(PartView merged, replace_held({first, parts.end()}, executor, progress));
   parts.erase(first, parts.end());
   parts.push_back(std::move(merged));
   return {};
 }
 
-Result<PartView> IndexImpl::replace_held(const std::vector<PartView>& sources, Progress* progress) {
+Result<PartView> IndexImpl::replace_held(const std::vector<PartView>& sources,
+                                         base::Executor& executor, Progress* progress) {
+  const bool memtable = sources.size() == 1 && sources.front().part->memtable() != nullptr;
   SPRINGG_ASSIGN_OR_RETURN(
       const Compacted made,
-      sources.size() == 1
-          ? compact_memtable(sources.front(), options_, runtime_->budget, runtime_->pool, progress)
-          : compact(sources, options_, runtime_->budget, runtime_->pool, progress));
+      memtable ? compact_memtable(sources.front(), options_, runtime_->budget, executor, progress)
+               : compact(sources, options_, runtime_->budget, executor, progress));
   base::MutexLock lock(write_mutex_);
   replace_parts(sources, made);
   // They may be freed from here on: held_ must not name what gets their addresses.

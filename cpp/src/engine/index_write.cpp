@@ -7,14 +7,6 @@
 
 namespace springg::engine {
 
-namespace {
-
-// Vectors of one call beyond this are written to a file of their own, which the log names: the log
-// stays short, and its buffers small.
-constexpr std::size_t kLoggedBytesMax = std::size_t{8} << 20;
-
-}  // namespace
-
 Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vectors,
                                    const MetadataColumn* metadata, Progress* progress,
                                    std::optional<Durability> durability) {
@@ -57,13 +49,14 @@ Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durabilit
   SPRINGG_ASSIGN_OR_RETURN(
       const MemoryReservation reserved,
       MemoryReservation::make(runtime_->budget, estimated_bytes(options_, input)));
-  if (input.rows() > limits::kMemtableRowsMax) {
+  const Tuning& tuning = runtime_->tuning;
+  if (input.rows() > tuning.memtable_call_rows_max) {
     return store_as_segment(input, mode, durability, progress);
   }
   SPRINGG_RETURN_IF_ERROR(make_room(input.rows(), progress));
   const std::size_t bytes = input.rows() * vector_bytes(options_.dtype, options_.dimensions);
   // An update takes over metadata that may change until the last moment: its file would be late.
-  if (runtime_->log != nullptr && bytes > kLoggedBytesMax && mode != Mode::kUpdate) {
+  if (runtime_->log != nullptr && bytes > tuning.logged_vector_bytes_max && mode != Mode::kUpdate) {
     return store_beside_log(input, mode, durability, progress);
   }
   return store_in_memtable(input, mode, durability, progress);

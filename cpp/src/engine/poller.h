@@ -49,4 +49,18 @@ class Poller {
   std::atomic<bool> stopped_{false};
 };
 
+// Stops background work for its worker, or for a flag that another thread sets.
+class StopEither final : public Progress {
+ public:
+  StopEither(Progress& stop, const std::atomic<bool>& unwanted)
+      : stop_(stop), unwanted_(unwanted) {}
+  bool update(std::uint64_t done, std::uint64_t total) override {
+    return !unwanted_.load(std::memory_order_relaxed) && stop_.update(done, total);
+  }
+
+ private:
+  Progress& stop_;
+  const std::atomic<bool>& unwanted_;
+};
+
 }  // namespace springg::engine

@@ -56,7 +56,6 @@ Status DatabaseCore::recover() {
   SPRINGG_RETURN_IF_ERROR(recover_log(*manifest));
   {
     base::MutexLock lock(flush_mutex_);
-    remove_old_log();
     remove_garbage();
   }
   for (const auto& index : indexes()) index->end_replay();
@@ -172,23 +171,6 @@ void DatabaseCore::remove_garbage() {
     if (kind == FileKind::kForeign || kind == FileKind::kLog || live.contains(name)) continue;
     static_cast<void>(files_->remove(file_path(name)));
   }
-}
-
-void DatabaseCore::remove_old_log() {
-  if (old_log_sequence_ == 0) return;
-  {
-    base::MutexLock lock(catalog_mutex_);
-    if (durable_.lsn < old_log_lsn_) return;
-  }
-  const Result<std::vector<std::string>> names = files_->list(path_);
-  if (!names.ok()) return;
-  bool all = true;
-  for (const std::string& name : names.value()) {
-    const auto sequence = storage::wal_file_sequence(name);
-    if (!sequence.has_value() || *sequence > old_log_sequence_) continue;
-    all = files_->remove(file_path(name)).ok() && all;
-  }
-  if (all) old_log_sequence_ = 0;
 }
 
 }  // namespace springg::engine

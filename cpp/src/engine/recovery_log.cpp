@@ -67,14 +67,12 @@ Status DatabaseCore::recover_log(const storage::Manifest& manifest) {
   storage::WalSettings settings;
   settings.directory = path_;
   settings.store = manifest.store;
-  settings.sequence = scan.last_sequence + 1;
-  settings.first_lsn = std::max(scan.last_lsn, manifest.durable_lsn) + 1;
-  settings.previous_bytes = scan.tail_offset;
+  settings.file_bytes_min = runtime_->tuning.log_file_bytes_min;
+  settings.file_bytes_max = runtime_->tuning.log_file_bytes_max;
+  storage::continue_wal(scan, settings);
   SPRINGG_ASSIGN_OR_RETURN(runtime_->log,
                            storage::WriteAheadLog::create(*files_, settings, clock_));
-  base::MutexLock lock(flush_mutex_);
-  old_log_sequence_ = scan.last_sequence;
-  old_log_lsn_ = scan.last_lsn;
+  runtime_->log->remove_through(manifest.lsn);
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "engine/memory_budget.h"
 #include "engine/process.h"
 #include "engine/thread_pool.h"
+#include "engine/tuning.h"
 #include "springg/options.h"
 #include "springg/status.h"
 #include "storage/write_ahead_log.h"
@@ -19,13 +20,15 @@
 namespace springg::engine {
 
 struct Runtime {
-  Runtime(const DatabaseOptions& options, unsigned threads)
+  Runtime(const DatabaseOptions& options, const Tuning& sizes, unsigned threads)
       : durability(options.durability),
+        tuning(sizes),
         budget(std::make_shared<MemoryBudget>(options.memory_limit_bytes)),
         pool(threads) {}
 
   const ProcessStamp process;
   const Durability durability;  // of writes that do not say
+  const Tuning tuning;
   CallGate gate;
   std::shared_ptr<MemoryBudget> budget;
   ThreadPool pool;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Segments into fewer segments, in the background.
+#include <algorithm>
+#include <utility>
+
+#include "engine/index_impl.h"
+#include "engine/poller.h"
+
+namespace springg::engine {
+
+namespace {
+
+// Merged rows that are worth a flush: their old files and the new segment's memory are given back.
+constexpr std::uint32_t kFlushedRowsMin = 16'384;
+
+}  // namespace
+
+std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
+  std::vector<MergeCandidate> candidates;
+  candidates.reserve(view.parts.size());
+  for (const PartView& part : view.parts) {
+    const bool segment = part.part->segment() != nullptr;
+    const bool merging =
+        std::find(merging_.begin(), merging_.end(), part.part.get()) != merging_.end();
+    candidates.push_back({part.rows, part.live_rows(),
+                          segment && part.rows >= kGraphRowsMin && part.covered() < part.rows,
+                          segment && !merging && !is_claimed(part.part.get())});
+  }
+  return candidates;
+}
+
+bool IndexImpl::merge_due() {
+  return merging_.empty() && pick_merge(merge_candidates(*newest())).has_value();
+}
+
+std::vector<PartView> IndexImpl::claim_merge() {
+  std::vector<PartView> sources;
+  if (merge_unwanted_.load() || !merging_.empty()) return sources;
+  const std::shared_ptr<const View> view = newest();
+  const auto range = pick_merge(merge_candidates(*view));
+  if (!range.has_value()) return sources;
+  merging_.reserve(range->end - range->begin);
+  for (std::size_t i = range->begin; i < range->end; ++i) {
+    sources.push_back(view->parts[i]);
+    merging_.push_back(view->parts[i].part.get());
+  }
+  return sources;
+}
+
+Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& executor,
+                        Progress& stop) {
+  StopEither either(stop, merge_unwanted_);
+  auto made =
+      guarded([&] { return compact(sources, options_, runtime_->budget, executor, &either); });
+  const bool stopped = !either.update(0, 0);
+  {
+    base::MutexLock lock(write_mutex_);
+    merging_.clear();
+    claims_changed_.notify_all();
+    if (made.ok() && !stopped) replace_parts(sources, *made);
+  }
+  if (stopped) return {};  // somebody needs the parts as they are; it is tried again later
+  if (!made.ok()) return made.take_status();
+  if (made->part != nullptr && made->part->storage()->rows() >= kFlushedRowsMin) {
+    home_.want_flush();
+  }
+  return {};
+}
+
+void IndexImpl::stop_merging() {
+  merge_unwanted_.store(true);
+  while (!merging_.empty()) claims_changed_.wait(write_mutex_);
+  merge_unwanted_.store(false);
+}
+
+}  // namespace springg::engine

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Which segments background work makes one of: size-tiered, over neighbors alone, because the order
+// of parts is the order of insertion.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace springg::engine {
+
+struct MergeCandidate {
+  std::uint64_t rows = 0;  // deleted ones included
+  std::uint64_t live_rows = 0;
+  bool without_graph = false;  // large enough for one, and it has none
+  bool free = false;           // a segment that nobody replaces at the moment
+};
+
+struct MergeRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+// More than a fifth of the rows deleted: what is kept on disk stays below 1.25 times what is live.
+bool needs_rewriting(const MergeCandidate& part) noexcept;
+
+// The next merge; none when there is nothing to do. Four neighbors or more of which none has more
+// than half of the rows: so a row is copied into a segment at least twice as large each time, and
+// about 4 log2(rows) segments remain. Of several the one with the fewest rows. Else a part that
+// needs rewriting, alone.
+std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept;
+
+}  // namespace springg::engine

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Sizes at which the engine goes another way. Tests make them small, so that a few rows see all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "springg/options.h"
+
+namespace springg::engine {
+
+struct Tuning {
+  // Vectors of one call beyond this are written to a file of their own, which the log names: the
+  // log stays short, and its buffers small.
+  std::size_t logged_vector_bytes_max = std::size_t{8} << 20;
+  // A call of more rows is built into a segment. At most kMemtableRowsMax.
+  std::size_t memtable_call_rows_max = limits::kMemtableRowsMax;
+  // Files of the log: see WalSettings.
+  std::uint64_t log_file_bytes_min = std::uint64_t{1} << 20;
+  std::uint64_t log_file_bytes_max = std::uint64_t{64} << 20;
+};
+
+}  // namespace springg::engine

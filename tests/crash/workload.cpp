@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "workload.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace springg::crash {
+
+namespace {
+
+constexpr std::size_t kDimensions = 6;
+constexpr std::uint64_t kIds = 40;
+
+std::string compact_metadata(std::uint64_t value) {
+  // Some of it large, so that records cross sectors and pages.
+  const std::string filling(value % 7 == 0 ? 700 : value % 20, 'x');
+  return "{\"n\":" + std::to_string(value) + ",\"t\":\"" + filling + "\"}";
+}
+
+class Workload {
+ public:
+  Workload(const WorkloadSettings& settings, std::shared_ptr<engine::DatabaseCore>& database,
+           const Reopen& reopen, const std::function<std::uint64_t()>& clock)
+      : settings_(settings),
+        database_(database),
+        reopen_(reopen),
+        clock_(clock),
+        random_(settings.seed) {}
+
+  std::vector<Operation> run() {
+    const std::uint64_t now = clock_();
+    done_.push_back({"nothing", now, now, Durability::kDisk, Outcome::kOk, model_.fingerprint()});
+    create();
+    for (int i = 0; i < settings_.operations; ++i) {
+      if (done_.back().outcome == Outcome::kUnknown) break;
+      step();
+    }
+    return std::move(done_);
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t end) { return random_() % end; }
+
+  void step() {
+    const std::uint64_t draw = below(100);
+    if (model_.indexes().empty()) {
+      create();
+    } else if (draw < 40) {
+      store(false);
+    } else if (draw < 52) {
+      store(true);
+    } else if (draw < 64) {
+      patch();
+    } else if (draw < 82) {
+      erase();
+    } else if (settings_.structure) {
+      change_structure(draw);
+    } else {
+      store(false);
+    }
+  }
+
+  void change_structure(std::uint64_t draw) {
+    if (draw < 85) {
+      create();
+    } else if (draw < 87) {
+      drop();
+    } else if (draw < 89) {
+      rename();
+    } else if (draw < 91) {
+      clear();
+    } else if (draw < 95) {
+      note(
+          "flush", Durability::kDisk, [&] { return database_->flush(); }, [] {});
+    } else if (draw < 97) {
+      note(
+          "sync", Durability::kDisk, [&] { return database_->sync(); }, [] {});
+    } else {
+      optimize_or_reopen(draw);
+    }
+  }
+
+  void optimize_or_reopen(std::uint64_t draw) {
+    if (draw == 97) {
+      note(
+          "optimize", Durability::kBuffered, [&] { return pick()->optimize(nullptr); }, [] {});
+      return;
+    }
+    const bool clean = draw == 98;
+    // What was buffered when the process ended may be gone.
+    if (!clean)
+      note(
+          "sync", Durability::kDisk, [&] { return database_->sync(); }, [] {});
+    if (done_.back().outcome == Outcome::kUnknown) return;
+    note(
+        clean ? "close and open" : "end and open", Durability::kDisk,
+        [&] {
+          database_ = reopen_(clean);
+          return database_ == nullptr ? Status(ErrorCode::kIoError, "cannot open") : Status();
+        },
+        [] {});
+  }
+
+  // Makes the call and, when it was done, does the same to the model.
+  template <class Call, class Apply>
+  void note(std::string what, Durability durability, Call call, Apply apply) {
+    Operation operation;
+    operation.what = std::move(what);
+    operation.durability = durability;
+    operation.begin = clock_();
+    const Status status = call();
+    operation.end = clock_();
+    if (!status.ok()) {
+      operation.what += ": " + status.message();
+      operation.outcome =
+          status.code() == ErrorCode::kIoError ? Outcome::kUnknown : Outcome::kRefused;
+    }
+    if (operation.outcome != Outcome::kRefused) apply();
+    operation.fingerprint = model_.fingerprint();
+    done_.push_back(std::move(operation));
+  }
+
+  const std::string& pick_name() {
+    auto at = model_.indexes().begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(below(model_.indexes().size())));
+    return at->first;
+  }
+  std::shared_ptr<Index> pick() { return std::move(database_->index(pick_name())).value(); }
+
+  Durability durability() {
+    if (!settings_.all_durabilities) return Durability::kDisk;
+    constexpr Durability kAll[] = {Durability::kDisk, Durability::kDisk, Durability::kProcess,
+                                   Durability::kBuffered};
+    return kAll[below(4)];
+  }
+
+  void create() {
+    const std::string name = "index" + std::to_string(names_++);
+    IndexOptions options;
+    options.dimensions = kDimensions;
+    options.metric = below(2) == 0 ? Metric::kCosine : Metric::kL2;
+    note(
+        "create " + name, Durability::kDisk,
+        [&] { return database_->create_index(name, options, false).status(); },
+        [&] { model_.indexes()[name]; });
+  }
+  void drop() {
+    const std::string name = pick_name();
+    note(
+        "drop " + name, Durability::kDisk, [&] { return database_->drop_index(name); },
+        [&] { model_.indexes().erase(name); });
+  }
+  void rename() {
+    const std::string from = pick_name();
+    const std::string to = "index" + std::to_string(names_++);
+    note(
+        "rename " + from + " to " + to, Durability::kDisk,
+        [&] { return database_->rename_index(from, to); },
+        [&] {
+          auto rows = std::move(model_.indexes()[from]);
+          model_.indexes().erase(from);
+          model_.indexes()[to] = std::move(rows);
+        });
+  }
+  void clear() {
+    const std::string name = pick_name();
+    note(
+        "clear " + name, Durability::kDisk, [&] { return database_->index(name).value()->clear(); },
+        [&] { model_.indexes()[name].clear(); });
+  }
+
+  // Mostly a few rows, sometimes as many as take another way.
+  std::size_t row_count() {
+    const std::uint64_t draw = below(20);
+    if (draw < 12) return 1;
+    return draw < 18 ? 2 + below(5) : 8 + below(20);
+  }
+
+  void store(bool update) {
+    const std::string name = pick_name();
+    auto& rows = model_.indexes()[name];
+    std::map<std::uint64_t, Row> chosen;
+    const std::size_t count = row_count();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t id = below(kIds);
+      if (update && !rows.contains(id)) continue;
+      Row row;
+      for (std::size_t d = 0; d < kDimensions; ++d) {
+        row.vector.push_back(below(4) == 0 ? 0.0F : static_cast<float>(below(1000)) - 500.0F);
+      }
+      if (below(2) == 0) row.metadata = compact_metadata(below(1000));
+      chosen[id] = std::move(row);
+    }
+    if (chosen.empty()) return;
+    IdColumn ids;
+    MetadataColumn metadata;
+    std::vector<float> values;
+    for (const auto& [id, row] : chosen) {
+      ids.append_integer(id);
+      row.metadata.has_value() ? metadata.append(*row.metadata) : metadata.append_none();
+      values.insert(values.end(), row.vector.begin(), row.vector.end());
+    }
+    const MatrixView vectors{values.data(), chosen.size(), kDimensions, kDimensions};
+    const Durability level = durability();
+    const auto index = std::move(database_->index(name)).value();
+    note((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " + name +
+             " at " + std::string(to_string(level)),
+         level,
+         [&] {
+           return update ? index->update(ids, &vectors, &metadata, nullptr, level).status()
+                         : index->upsert(ids, vectors, &metadata, nullptr, level).status();
+         },
+         [&] {
+           for (auto& [id, row] : chosen) {
+             if (update && !row.metadata.has_value()) row.metadata = rows[id].metadata;
+             rows[id] = std::move(row);
+           }
+         });
+  }
+
+  void patch() {
+    const std::string name = pick_name();
+    auto& rows = model_.indexes()[name];
+    std::map<std::uint64_t, std::string> chosen;
+    for (const auto& [id, row] : rows) {
+      if (below(5) == 0) chosen[id] = compact_metadata(below(1000));
+    }
+    if (chosen.empty()) return;
+    IdColumn ids;
+    MetadataColumn metadata;
+    for (const auto& [id, text] : chosen) {
+      ids.append_integer(id);
+      metadata.append(text);
+    }
+    const Durability level = durability();
+    const auto index = std::move(database_->index(name)).value();
+    note(
+        "metadata of " + std::to_string(chosen.size()) + " rows of " + name, level,
+        [&] { return index->update(ids, nullptr, &metadata, nullptr, level).status(); },
+        [&] {
+          for (auto& [id, text] : chosen) rows[id].metadata = std::move(text);
+        });
+  }
+
+  void erase() {
+    const std::string name = pick_name();
+    auto& rows = model_.indexes()[name];
+    IdColumn ids;
+    const std::size_t count = 1 + below(6);
+    std::vector<std::uint64_t> chosen;
+    for (std::size_t i = 0; i < count; ++i) {
+      chosen.push_back(below(kIds));
+      ids.append_integer(chosen.back());
+    }
+    const Durability level = durability();
+    const auto index = std::move(database_->index(name)).value();
+    note(
+        "delete " + std::to_string(count) + " ids of " + name + " at " +
+            std::string(to_string(level)),
+        level, [&] { return index->remove(ids, level).status(); },
+        [&] {
+          for (const std::uint64_t id : chosen) rows.erase(id);
+        });
+  }
+
+  const WorkloadSettings settings_;
+  std::shared_ptr<engine::DatabaseCore>& database_;
+  const Reopen& reopen_;
+  const std::function<std::uint64_t()>& clock_;
+  std::mt19937_64 random_;
+  Model model_;
+  int names_ = 0;
+  std::vector<Operation> done_;
+};
+
+}  // namespace
+
+std::vector<Operation> run_workload(const WorkloadSettings& settings,
+                                    std::shared_ptr<engine::DatabaseCore>& database,
+                                    const Reopen& reopen,
+                                    const std::function<std::uint64_t()>& clock) {
+  return Workload(settings, database, reopen, clock).run();
+}
+
+}  // namespace springg::crash

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// A run of random operations on a database, noted as they happen: what was asked, what came back,
+// and what must be there afterwards. One seed, one run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "oracle.h"
+
+namespace springg::crash {
+
+enum class Outcome { kOk, kRefused, kUnknown };  // refused: nothing may have changed
+
+struct Operation {
+  std::string what;         // for people
+  std::uint64_t begin = 0;  // clock before the call and after it
+  std::uint64_t end = 0;
+  Durability durability = Durability::kDisk;  // that an ok promises
+  Outcome outcome = Outcome::kOk;
+  std::uint64_t fingerprint = 0;  // of the database once it has been done
+};
+
+struct WorkloadSettings {
+  std::uint64_t seed = 1;
+  int operations = 60;
+  bool all_durabilities = true;  // else every write is kDisk
+  bool structure = true;         // creates, drops, renames and clears indexes, and flushes
+};
+
+// Opens the database anew, as it is left: clean after a close(), else as after a crash.
+using Reopen = std::function<std::shared_ptr<engine::DatabaseCore>(bool clean)>;
+
+// Runs until the end or the first outcome that is unknown. `clock` is read before and after each
+// call. The first operation is the empty database.
+std::vector<Operation> run_workload(const WorkloadSettings& settings,
+                                    std::shared_ptr<engine::DatabaseCore>& database,
+                                    const Reopen& reopen,
+                                    const std::function<std::uint64_t()>& clock);
+
+}  // namespace springg::crash
