@@ -36,6 +36,13 @@ class FailingFileSystem final : public io::FileSystem {
     SPRINGG_RETURN_IF_ERROR(next("rename"));
     return files_->rename(from, to);
   }
+  Result<std::uint64_t> file_bytes(const std::string& path) override {
+    return files_->file_bytes(path);
+  }
+  Status link(const std::string& from, const std::string& to) override {
+    SPRINGG_RETURN_IF_ERROR(next("link"));
+    return files_->link(from, to);
+  }
   Status remove(const std::string& path) override { return files_->remove(path); }
   Result<bool> exists(const std::string& path) override { return files_->exists(path); }
   Result<std::vector<std::string>> list(const std::string& directory) override {

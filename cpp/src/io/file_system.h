@@ -47,6 +47,7 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
+  // What it had to make is on the disk, with its name, when this returns ok.
   virtual Status create_directories(const std::string& path) = 0;
   // New file; kAlreadyExists when the name is taken. `size_hint` > 0 reserves that space first, so
   // that a full disk is known before anything is written (kResourceExhausted).
@@ -54,7 +55,13 @@ class FileSystem {
                                                        std::uint64_t size_hint) = 0;
   // kNotFound. Refuses symbolic links and what is no regular file.
   virtual Result<std::shared_ptr<const MappedFile>> map(const std::string& path) = 0;
+  // Size of a file, of which a mapping made now would be. kNotFound; kIoError for no regular file.
+  virtual Result<std::uint64_t> file_bytes(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // A second name, `to`, for the file `from`: no byte is copied, and the file lives until its last
+  // name is removed. kAlreadyExists, kNotFound; kUnsupported where the file system has no such
+  // names, or not between these two places: copy the file then.
+  virtual Status link(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
   // Names (not paths) of the regular files in a directory, sorted.

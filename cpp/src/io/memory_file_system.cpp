@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
@@ -10,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "io/file_system.h"
+#include "io/memory_path.h"
 
 namespace springg::io {
 
@@ -28,16 +28,6 @@ struct State {
   std::set<std::string> directories{"/", "."};
   std::set<std::string> locked;
 };
-
-std::string normal(const std::string& path) {
-  std::string text = std::filesystem::path(path).lexically_normal().string();
-  if (text.size() > 1 && text.back() == '/') text.pop_back();
-  return text.empty() ? "." : text;
-}
-
-std::string parent_of(const std::string& path) {
-  return normal(std::filesystem::path(path).parent_path().string());
-}
 
 Status missing(const char* action, const std::string& path) {
   return not_found(std::string("cannot ") + action + " " + path + ": no such file or directory")
@@ -114,9 +104,9 @@ class MemoryFileSystem final : public FileSystem {
  public:
   Status create_directories(const std::string& path) override {
     const std::lock_guard guard(state_->mutex);
-    std::string part = normal(path);
+    std::string part = normal_path(path);
     std::vector<std::string> made;
-    for (; !state_->directories.contains(part); part = parent_of(part)) {
+    for (; !state_->directories.contains(part); part = parent_path(part)) {
       if (state_->files.contains(part)) {
         std::string message = "cannot create directory " + path;
         message.append(": a file has the name ").append(part);
@@ -130,8 +120,8 @@ class MemoryFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<WritableFile>> create(const std::string& path, std::uint64_t) override {
     const std::lock_guard guard(state_->mutex);
-    const std::string name = normal(path);
-    if (!state_->directories.contains(parent_of(name))) return missing("create", path);
+    const std::string name = normal_path(path);
+    if (!state_->directories.contains(parent_path(name))) return missing("create", path);
     if (state_->files.contains(name) || state_->directories.contains(name)) {
       return already_exists("cannot create " + path + ": file exists").with("file", path);
     }
@@ -145,10 +135,10 @@ class MemoryFileSystem final : public FileSystem {
     std::shared_ptr<Node> node;
     {
       const std::lock_guard guard(state_->mutex);
-      if (state_->directories.contains(normal(path))) {
+      if (state_->directories.contains(normal_path(path))) {
         return io_error("cannot map " + path + ": no regular file").with("file", path);
       }
-      const auto found = state_->files.find(normal(path));
+      const auto found = state_->files.find(normal_path(path));
       if (found == state_->files.end()) return missing("open", path);
       node = found->second;
     }
@@ -160,40 +150,77 @@ class MemoryFileSystem final : public FileSystem {
 
   Status rename(const std::string& from, const std::string& to) override {
     const std::lock_guard guard(state_->mutex);
-    const std::string target = normal(to);
-    const auto found = state_->files.find(normal(from));
-    if (found == state_->files.end() || !state_->directories.contains(parent_of(target))) {
+    const std::string target = normal_path(to);
+    const auto found = state_->files.find(normal_path(from));
+    if (found == state_->files.end() || !state_->directories.contains(parent_path(target))) {
       return missing("rename", from);
     }
     if (state_->directories.contains(target)) {
       return io_error("cannot rename to " + to + " from " + from + ": is a directory")
           .with("file", from);
     }
-    auto node = std::move(found->second);
+    auto node = found->second;
+    const auto replaced = state_->files.find(target);
+    // Two names of one file, or one name: the system changes nothing.
+    if (replaced != state_->files.end() && replaced->second == node) return {};
     state_->files.erase(found);
     state_->files[target] = std::move(node);
     return {};
   }
 
+  Result<std::uint64_t> file_bytes(const std::string& path) override {
+    std::shared_ptr<Node> node;
+    {
+      const std::lock_guard guard(state_->mutex);
+      if (state_->directories.contains(normal_path(path))) {
+        return io_error("cannot tell the size of " + path + ": no regular file").with("file", path);
+      }
+      const auto found = state_->files.find(normal_path(path));
+      if (found == state_->files.end()) return missing("inspect", path);
+      node = found->second;
+    }
+    const std::lock_guard guard(node->mutex);
+    return node->bytes.size();
+  }
+
+  Status link(const std::string& from, const std::string& to) override {
+    const std::lock_guard guard(state_->mutex);
+    const std::string target = normal_path(to);
+    const auto found = state_->files.find(normal_path(from));
+    if (state_->directories.contains(normal_path(from))) {
+      return unsupported("cannot link " + to + " to " + from + ": is a directory")
+          .with("file", from);
+    }
+    if (found == state_->files.end() || !state_->directories.contains(parent_path(target))) {
+      return missing("link", from);
+    }
+    if (state_->files.contains(target) || state_->directories.contains(target)) {
+      return already_exists("cannot link " + to + " to " + from + ": file exists")
+          .with("file", from);
+    }
+    state_->files[target] = found->second;
+    return {};
+  }
+
   Status remove(const std::string& path) override {
     const std::lock_guard guard(state_->mutex);
-    return state_->files.erase(normal(path)) == 1 ? Status() : missing("remove", path);
+    return state_->files.erase(normal_path(path)) == 1 ? Status() : missing("remove", path);
   }
 
   Result<bool> exists(const std::string& path) override {
     const std::lock_guard guard(state_->mutex);
-    const std::string name = normal(path);
+    const std::string name = normal_path(path);
     return state_->files.contains(name) || state_->directories.contains(name);
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
     const std::lock_guard guard(state_->mutex);
-    const std::string name = normal(directory);
+    const std::string name = normal_path(directory);
     if (!state_->directories.contains(name)) return missing("list", directory);
     std::vector<std::string> names;
     for (const auto& [path, node] : state_->files) {
-      if (parent_of(path) == name) {
-        names.push_back(std::filesystem::path(path).filename().string());
+      if (parent_path(path) == name) {
+        names.push_back(last_name(path));
       }
     }
     return names;
@@ -201,12 +228,12 @@ class MemoryFileSystem final : public FileSystem {
 
   Status sync_directory(const std::string& path) override {
     const std::lock_guard guard(state_->mutex);
-    return state_->directories.contains(normal(path)) ? Status() : missing("open", path);
+    return state_->directories.contains(normal_path(path)) ? Status() : missing("open", path);
   }
 
   Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) override {
     const std::lock_guard guard(state_->mutex);
-    const std::string name = normal(directory);
+    const std::string name = normal_path(directory);
     if (!state_->directories.contains(name)) return missing("open", directory);
     const std::int64_t pid = ::getpid();
     if (!state_->locked.insert(name).second) {
@@ -215,7 +242,7 @@ class MemoryFileSystem final : public FileSystem {
           .with("pid", pid)
           .with("file", directory);
     }
-    state_->files.try_emplace(normal(directory + "/LOCK"), std::make_shared<Node>());
+    state_->files.try_emplace(normal_path(directory + "/LOCK"), std::make_shared<Node>());
     return std::unique_ptr<DirectoryLock>(std::make_unique<MemoryDirectoryLock>(state_, name));
   }
 

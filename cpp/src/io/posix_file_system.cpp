@@ -193,6 +193,13 @@ Status make_directory(const std::string& path) {
   return posix_status(error, "create directory", path);
 }
 
+// Errors of link() that say that a copy must do: not on this file system, not on files of others,
+// not between two file systems, no more names for this file.
+bool no_link_possible(int error) {
+  return error == EPERM || error == EXDEV || error == EMLINK || error == EOPNOTSUPP ||
+         error == ENOSYS;
+}
+
 class PosixFileSystem final : public FileSystem {
  public:
   Status create_directories(const std::string& path) override {
@@ -229,9 +236,26 @@ class PosixFileSystem final : public FileSystem {
     return mapped;
   }
 
+  Result<std::uint64_t> file_bytes(const std::string& path) override {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) return posix_status(errno, "inspect", path);
+    if (S_ISREG(info.st_mode)) return static_cast<std::uint64_t>(info.st_size);
+    return io_error("cannot tell the size of " + path + ": no regular file").with("file", path);
+  }
+
   Status rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) == 0) return {};
     return posix_status(errno, "rename to " + to + " from", from);
+  }
+
+  Status link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    const int error = errno;
+    const std::string action = "link " + to + " to";
+    if (!no_link_possible(error)) return posix_status(error, action, from);
+    return unsupported(posix_status(error, action, from).message())
+        .with("file", from)
+        .with("errno", error);
   }
 
   Status remove(const std::string& path) override {

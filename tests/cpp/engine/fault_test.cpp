@@ -40,6 +40,13 @@ class FaultyFiles final : public io::FileSystem {
     SPRINGG_RETURN_IF_ERROR(next());
     return inner_->rename(from, to);
   }
+  Result<std::uint64_t> file_bytes(const std::string& path) override {
+    return inner_->file_bytes(path);
+  }
+  Status link(const std::string& from, const std::string& to) override {
+    SPRINGG_RETURN_IF_ERROR(next());
+    return inner_->link(from, to);
+  }
   Status remove(const std::string& path) override { return inner_->remove(path); }
   Result<bool> exists(const std::string& path) override { return inner_->exists(path); }
   Result<std::vector<std::string>> list(const std::string& directory) override {

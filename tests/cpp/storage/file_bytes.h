@@ -44,7 +44,9 @@ class OneFile final : public io::FileSystem {
   Result<std::unique_ptr<io::WritableFile>> create(const std::string&, std::uint64_t) override {
     return refused();
   }
+  Result<std::uint64_t> file_bytes(const std::string&) override { return size_; }
   Status rename(const std::string&, const std::string&) override { return refused(); }
+  Status link(const std::string&, const std::string&) override { return refused(); }
   Status remove(const std::string&) override { return refused(); }
   Result<std::vector<std::string>> list(const std::string&) override { return names; }
   Status sync_directory(const std::string&) override { return refused(); }
