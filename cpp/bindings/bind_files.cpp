@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Layouts of foreign vector files, for importing.py.
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "errors.h"
@@ -34,6 +36,21 @@ class Bytes {
   Py_buffer buffer_{};
 };
 
+// Both arrays C-contiguous, as the caller made them.
+void copy_vectors(const py::buffer& file,
+                  const py::array_t<std::uint64_t, py::array::c_style>& records,
+                  py::array_t<float, py::array::c_style>& out) {
+  if (out.ndim() != 2 || records.ndim() != 1 || out.shape(0) != records.shape(0)) {
+    throw py::value_error("out must have one row for each record");
+  }
+  const Bytes bytes(file);
+  const std::span<const std::uint64_t> offsets(records.data(),
+                                               static_cast<std::size_t>(records.size()));
+  const auto dimensions = static_cast<std::size_t>(out.shape(1));
+  float* const rows = out.mutable_data();
+  without_gil([&] { return copy_springg1_vectors(bytes.span(), offsets, dimensions, rows); });
+}
+
 }  // namespace
 
 void bind_files(py::module_& module) {
@@ -57,6 +74,20 @@ void bind_files(py::module_& module) {
       },
       py::arg("file"), py::arg("element_bytes"),
       "(rows, dimensions, row_bytes) of a .fvecs, .ivecs or .bvecs file from its bytes.");
+  module.def(
+      "parse_springg1",
+      [](const py::buffer& file) {
+        const Bytes bytes(file);
+        const Springg1Layout layout = without_gil([&] { return parse_springg1(bytes.span()); });
+        return py::make_tuple(
+            layout.dimensions,
+            py::array_t<std::uint64_t>(static_cast<py::ssize_t>(layout.records.size()),
+                                       layout.records.data()));
+      },
+      py::arg("file"), "(dimensions, offsets of the records) of a Go Springg's .bin file.");
+  module.def("copy_springg1_vectors", &copy_vectors, py::arg("file"),
+             py::arg("records").noconvert(), py::arg("out").noconvert(),
+             "Copies the vectors of the records at these offsets into rows of float32.");
 }
 
 }  // namespace springg::bindings

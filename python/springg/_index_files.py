@@ -33,7 +33,8 @@ class IndexFiles:
         Parameters
         ----------
         path : path-like
-            ``.npy .npz .fvecs .bvecs .ivecs .hdf5 .h5 .jsonl .parquet``, by its ending.
+            ``.npy .npz .fvecs .bvecs .ivecs .hdf5 .h5 .jsonl .parquet``, by its ending; ``.bin``
+            of the Go Springg, with the ``.meta`` and ``.wal`` of the same name beside it.
         ids, vectors : str, optional
             Fields of ids (``id``, ``ids``) and vectors (``vector``, ``vectors``; ``train``). A
             file without ids counts its rows from ``len(index)``.
@@ -47,12 +48,21 @@ class IndexFiles:
         Returns
         -------
         ImportReport
-            The rows added, an int, with ``.skipped``: line (from 1) and reason of each.
+            The rows added, an int, with ``.skipped``: line (from 1) and reason of each. A write
+            that a crash cut in a ``.wal`` is listed there too, whatever `on_error` says.
 
         Raises
         ------
         InvalidArgument, DimensionMismatch, AlreadyExists, Corruption, IoError, Unsupported
             Names the file, and the line of a bad row; nothing of the file is stored.
+
+        Notes
+        -----
+        Of the Go Springg's files the state comes that it had acknowledged: the log is applied once,
+        also when the Go program appended it to itself. Vectors keep their bits. Metadata are
+        records ``{"published_date": ..., "modified_date": ..., "custom": {...}}`` without empty
+        parts; ``metadata="custom"`` takes that part alone. Numbers in them are 64-bit floats, so
+        that integers beyond 2^53 come as floats.
         """
         from springg.importing import import_file
 
@@ -71,16 +81,21 @@ class IndexFiles:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,  # noqa: A002
+        normalise: bool = False,
     ) -> int:
         """Write every row to a file that `import_file` reads; one that is there is replaced.
 
         Parameters
         ----------
         path : path-like
-            ``.jsonl .parquet .npz .hdf5`` keep ids, vectors and metadata; ``.npy .fvecs .bvecs
-            .ivecs`` vectors alone.
+            ``.jsonl .parquet .npz .hdf5 .bin`` keep ids, vectors and metadata; ``.npy .fvecs
+            .bvecs .ivecs`` vectors alone.
         format : str, optional
-            ``"npy"``, ``"jsonl"``, ...; else the ending of `path` says it.
+            ``"npy"``, ``"jsonl"``, ``"springg1"``, ...; else the ending of `path` says it.
+        normalise : bool
+            For ``"springg1"`` alone: write vectors of unit length, with the bits that the Go
+            Springg's add stores. Else vectors are written as they are, as its update stores them;
+            it ranks both alike.
 
         Returns
         -------
@@ -90,7 +105,16 @@ class IndexFiles:
         Raises
         ------
         InvalidArgument, IoError, Unsupported
+
+        Notes
+        -----
+        ``"springg1"`` writes NAME.bin and, when a row has metadata, NAME.meta, byte for byte as the
+        Go Springg does, and removes a NAME.wal; ``.bin`` is appended to a path that lacks it. Ids
+        that are integers or UUIDs become text, in the form of ``str(id)``, and come back as text;
+        two ids of one text are refused. Metadata that are no record
+        ``{"published_date", "modified_date", "custom"}`` become one: dates that are text stay, all
+        other keys come into ``custom``. Numbers become 64-bit floats.
         """
         from springg.exporting import export_file
 
-        return export_file(cast("Index", self), path, format=format)
+        return export_file(cast("Index", self), path, format=format, normalise=normalise)

@@ -4,7 +4,7 @@
 What is written is one moment of the index, whatever writers do meanwhile, and the file is there as
 a whole or not at all: it is written beside its place, synced, and renamed. ``.jsonl``,
 ``.parquet``, ``.npz`` and ``.hdf5`` keep ids, vectors and metadata; ``.npy`` and ``.fvecs`` keep
-vectors alone.
+vectors alone. ``.bin`` is the Go Springg's format, of two files.
 """
 
 from __future__ import annotations
@@ -20,14 +20,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from springg._file_formats import ELEMENT_OF_VECS, KIND_OF_ID, format_of, path_text
+from springg._arrays import boolean
+from springg._file_formats import (
+    ELEMENT_OF_VECS,
+    KIND_OF_ID,
+    file_to_write,
+    format_of,
+    path_text,
+)
 from springg.errors import error_of
+from springg.exporting_springg1 import write_springg1
 
 if TYPE_CHECKING:
     from springg.index import Index
     from springg.types import Include
 
-__all__ = ["export_file", "keeps_ids"]
+__all__ = ["export_file", "keeps_ids", "written_file"]
 
 ROWS_AT_ONCE = 1_000
 # Range of the elements that a file of whole numbers can hold.
@@ -39,6 +47,7 @@ def export_file(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,  # noqa: A002
+    normalise: bool = False,
 ) -> int:
     """Write the rows of an index to a file that `Index.import_file` reads again.
 
@@ -49,7 +58,9 @@ def export_file(
     path : path-like
         The file. One that is there is replaced, as a whole.
     format : str, optional
-        ``"npy"``, ``"jsonl"``, ...; else the ending of `path` says it.
+        ``"npy"``, ``"jsonl"``, ``"springg1"``, ...; else the ending of `path` says it.
+    normalise : bool
+        For ``.bin`` alone; see `Index.export_file`.
 
     Returns
     -------
@@ -59,7 +70,8 @@ def export_file(
     Raises
     ------
     InvalidArgument
-        The format is unknown, or ``.bvecs``/``.ivecs`` cannot hold the values.
+        The format is unknown, ``.bvecs``/``.ivecs`` cannot hold the values, or two ids are one as
+        text in ``.bin``.
     IoError
         The file cannot be written.
     Unsupported
@@ -67,36 +79,50 @@ def export_file(
 
     Notes
     -----
-    ``.jsonl`` and ``.*vecs`` are written in small blocks; the others hold one copy of the vectors
+    ``.jsonl``, ``.*vecs`` and ``.bin`` are written in small blocks; the others hold one copy of the vectors
     in memory.
     """
     name = path_text(path)
     if format is not None and not isinstance(format, str):
         raise TypeError(f"format must be a str such as 'npy', got {type(format).__name__}")
-    target = Path(name)
     ending = format_of(name, format)
-    write = WRITERS[ending]
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    target = Path(file_to_write(name, ending))
+    if boolean("normalise", normalise) and ending != ".bin":
+        message = f"normalise goes with the format springg1 alone, got {ending}"
+        raise error_of("invalid_argument", message)
     try:
-        try:
-            with temporary.open("x+b") as file:
-                rows = write(index, file, ending)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if ending == ".bin":
+            return write_springg1(index, target, normalise=normalise)
+        return write_one(index, target, ending)
     except OSError as error:
         if error.errno is None:  # one of ours, or of a library that has its own words
             raise
         message = f"cannot write {target}: {error.strerror}"
         raise error_of("io_error", message, file=name) from error
+
+
+def write_one(index: Index, target: Path, ending: str) -> int:
+    """Write a file beside its place, sync it, and rename it."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("x+b") as file:
+            rows = WRITERS[ending](index, file, ending)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
     return rows
 
 
-def keeps_ids(path: str | os.PathLike[str]) -> bool:
+def keeps_ids(path: str | os.PathLike[str], format: str | None = None) -> bool:  # noqa: A002
     """Say whether the format of a file keeps ids and metadata beside the vectors."""
-    return format_of(os.fspath(path)) not in (".npy", *ELEMENT_OF_VECS)
+    return format_of(os.fspath(path), format) not in (".npy", *ELEMENT_OF_VECS)
+
+
+def written_file(path: str, format: str | None = None) -> str:  # noqa: A002
+    """Return the file that an export to a path writes."""
+    return file_to_write(path, format_of(path, format))
 
 
 def blocks(index: Index, *include: Include) -> Iterator[list[Any]]:

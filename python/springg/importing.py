@@ -11,6 +11,7 @@ its rows or not at all. The vectors of ``.npy`` and ``.fvecs`` files are read fr
 ``.hdf5 .h5``            ``train``, ``test``, ``neighbors``, ``distances``, as ann-benchmarks
 ``.jsonl``               ``{"id": ..., "vector": [...], "metadata": {...}}`` a line
 ``.parquet``             columns ``id``, ``vector`` (lists) and more
+``.bin``                 ``SPRINGG1`` of the Go Springg, with the ``.meta`` and ``.wal`` beside it
 ======================== ==========================================================================
 """
 
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from springg import _arrays
-from springg._file_formats import format_of, path_text
+from springg._file_formats import file_to_read, format_of, path_text
 from springg.errors import SpringgError, error_of
 from springg.importing_formats import (
     READERS,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from springg.index import Index
     from springg.types import OnError
 
-__all__ = ["ImportReport", "SkippedRow", "import_file", "read_queries"]
+__all__ = ["ImportReport", "SkippedRow", "file_to_read", "import_file", "read_queries"]
 
 ID_BYTES_MAX = 512
 METADATA_BYTES_MAX = 64 * 1024
@@ -72,7 +73,8 @@ def import_file(
     index : Index
         Where the rows go.
     path : path-like
-        The ending names the format: ``.npy .npz .fvecs .bvecs .ivecs .hdf5 .h5 .jsonl .parquet``.
+        The ending names the format: ``.npy .npz .fvecs .bvecs .ivecs .hdf5 .h5 .jsonl .parquet
+        .bin``. NAME.meta, NAME.wal and NAME alone stand for NAME.bin.
     ids : str, optional
         The field that holds ids; else ``id`` or ``ids``. A file without ids counts its stored
         rows from ``len(index)``.
@@ -106,7 +108,7 @@ def import_file(
         message = f"unknown on_error {on_error!r}: expected 'raise' or 'skip'"
         raise error_of("invalid_argument", message)
     check_fields(ids, vectors, metadata)
-    name = path_text(path)
+    name = file_to_read(path_text(path))
     read = READERS[format_of(name)]
     bad = BadRows(name, skip=on_error == "skip")
     fields = Fields(ids, vectors, metadata)
@@ -156,7 +158,7 @@ def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     ndarray
         float32, (queries, dimensions).
     """
-    name = path_text(path)
+    name = file_to_read(path_text(path))
     ending = format_of(name)
     bad = BadRows(name, skip=False)
     if ending == ".npy":
@@ -337,7 +339,7 @@ def store(index: Index, path: str, table: Table, bad: BadRows, progress: Any) ->
             if row is None:
                 raise in_file(error, path) from error
             if not bad.skip:
-                raise in_file(error, path, table.line(row)) from error
+                raise in_file(error, *bad.place(table.line(row))) from error
             bad.add(table.line(row), error.message)  # a writer beside us was first
             table = without(table, bad)
         else:

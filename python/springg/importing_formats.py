@@ -8,7 +8,6 @@ rows are views of the mapped file. Nothing here loads a pickle.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import struct
 import zipfile
 import zlib
@@ -22,6 +21,7 @@ from springg import _core
 from springg._file_formats import ELEMENT_OF_VECS
 from springg.errors import SpringgError, error_of
 from springg.importing_rows import read_jsonl, read_parquet
+from springg.importing_springg1 import read_springg1
 from springg.importing_table import (
     ID_NAMES,
     VECTOR_NAMES,
@@ -32,29 +32,14 @@ from springg.importing_table import (
     damaged,
     ids_of_kinds,
     in_file,
+    map_file,
     metadata_of_columns,
     require_vectors,
+    unreadable,
 )
 
 # Sets of ann-benchmarks hold these beside the rows; they are not columns of the rows.
 BENCHMARK_NAMES = ("test", "neighbors", "distances")
-
-
-def map_file(path: str) -> memoryview:
-    """Map a file read-only; what is made of the view keeps the mapping."""
-    try:
-        with Path(path).open("rb") as file:
-            if file.seek(0, 2) == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
-
-
-def unreadable(path: str, error: Exception) -> SpringgError:
-    """Return the error of a file that the system does not give out."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return error_of("io_error", f"cannot read {path}: {reason}", file=path)
 
 
 def check_matrix(path: str, array: np.ndarray, what: str = "vectors") -> np.ndarray:
@@ -245,6 +230,7 @@ def ids_of_array(
 
 
 READERS: dict[str, Callable[[str, Fields, int, BadRows], Table]] = {
+    ".bin": read_springg1,
     ".npy": read_npy,
     ".npz": read_npz,
     ".fvecs": read_vecs,

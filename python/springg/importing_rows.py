@@ -41,8 +41,8 @@ class GrowingRows:
         self._rows = np.empty((ROWS_AT_FIRST, width), np.float32)
         self._count = 0
 
-    def append(self, row: np.ndarray) -> None:
-        """Add a row; raise `BadRowError` for a value beyond float32."""
+    def append(self, row: np.ndarray) -> int:
+        """Add a row and return its number; raise `BadRowError` for a value beyond float32."""
         if self._count == len(self._rows):
             self._rows.resize((2 * self._count, self._rows.shape[1]), refcheck=False)
         try:
@@ -54,6 +54,11 @@ class GrowingRows:
             element = int(np.argmax(beyond))
             raise BadRowError(f"vector {does_not_fit(element, row[element])}") from None
         self._count += 1
+        return self._count - 1
+
+    def row(self, number: int) -> np.ndarray:
+        """Return a copy of a row."""
+        return self._rows[number].copy()
 
     def take(self) -> np.ndarray:
         """Return the rows; nothing may be appended afterwards."""

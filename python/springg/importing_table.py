@@ -12,9 +12,11 @@ import dataclasses
 import datetime
 import decimal
 import json
+import mmap
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -43,7 +45,7 @@ class ImportReport(int):
     ----------
     skipped : list of SkippedRow
         ``(line, reason)`` of each row that was left out, by line. Empty unless
-        ``on_error="skip"`` was given.
+        ``on_error="skip"`` was given, or a crash had cut a write in the log of a Go Springg.
     """
 
     skipped: list[SkippedRow]
@@ -70,23 +72,53 @@ class BadRowError(Exception):
 
 
 class BadRows:
-    """Where readers report bad rows: raises, or notes them when `skip` is set."""
+    """Where readers report bad rows: raises, or notes them when `skip` is set.
+
+    Attributes
+    ----------
+    reasons : dict of int to str
+        What is wrong with the row of a line.
+    notes : list of SkippedRow
+        What was left out and is no row of the table.
+    second : tuple of (int, str), optional
+        Lines after this number are those of a second file, counted on.
+    """
 
     def __init__(self, path: str, *, skip: bool) -> None:
         self.path = path
         self.skip = skip
         self.reasons: dict[int, str] = {}
+        self.notes: list[SkippedRow] = []
+        self.second: tuple[int, str] | None = None
+
+    def place(self, line: int) -> tuple[str, int]:
+        """Return the file of a line, and its number there."""
+        if self.second is None or line <= self.second[0]:
+            return self.path, line
+        return self.second[1], line - self.second[0]
 
     def add(self, line: int, reason: str, code: str = "invalid_argument") -> None:
         """Report one row; the first reason of a line stays."""
         if not self.skip:
-            message = f"{self.path}, line {line}: {reason}"
-            raise error_of(code, message, file=self.path, line=line)
+            path, number = self.place(line)
+            message = f"{path}, line {number}: {reason}"
+            raise error_of(code, message, file=path, line=number)
         self.reasons.setdefault(line, reason)
 
+    def note(self, path: str, line: int, reason: str) -> None:
+        """Report what is left out whatever was asked, such as a write that a crash cut."""
+        self.notes.append(SkippedRow(line, f"{Path(path).name}: {reason}"))
+
     def skipped(self) -> list[SkippedRow]:
-        """Return what was noted, by line."""
-        return [SkippedRow(line, self.reasons[line]) for line in sorted(self.reasons)]
+        """Return what was noted, by line; a reason names a file that is not the one imported."""
+        rows = []
+        for line in sorted(self.reasons):
+            path, number = self.place(line)
+            reason = self.reasons[line]
+            rows.append(
+                SkippedRow(number, reason if path == self.path else f"{Path(path).name}: {reason}")
+            )
+        return rows + self.notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,6 +260,23 @@ def in_file(error: SpringgError, path: str, line: int | None = None) -> SpringgE
     message = re.sub(r":? (?:at|of) rows? \d+(?: and \d+)?", "", error.message, count=1)
     details["line"] = line
     return type(error)(error.code, f"{path}, line {line}: {message}", details)
+
+
+def map_file(path: str) -> memoryview:
+    """Map a file read-only; what is made of the view keeps the mapping."""
+    try:
+        with Path(path).open("rb") as file:
+            if file.seek(0, 2) == 0:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: Exception) -> SpringgError:
+    """Return the error of a file that the system does not give out."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return error_of("io_error", f"cannot read {path}: {reason}", file=path)
 
 
 def damaged(path: str, what: object) -> SpringgError:

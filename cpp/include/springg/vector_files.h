@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Layouts of foreign vector files, read from their bytes: where the rows lie and of what type they
-// are. Nothing is copied; every length is checked against the bytes at hand. Errors are
+// are. Parsing copies nothing; every length is checked against the bytes at hand. Errors are
 // kCorruption with the offset, or kUnsupported for dtypes and layouts that springg does not take.
 #pragma once
 
@@ -31,5 +31,20 @@ struct VecsLayout {
   std::uint64_t row_bytes = 0;  // 4 + dimensions * element size; elements start 4 bytes in
 };
 Result<VecsLayout> parse_vecs(std::span<const std::byte> file, std::size_t element_bytes);
+
+// NAME.bin of the Go Springg. A record is u32 bytes of the id, the id, then float32 elements that
+// are aligned to nothing. Ids are not checked: any bytes, of any length, twice.
+struct Springg1Layout {
+  std::uint64_t dimensions = 0;
+  std::vector<std::uint64_t> records;  // where each begins, ascending
+};
+Result<Springg1Layout> parse_springg1(std::span<const std::byte> file);
+
+// Copies the vectors of some records, in the order given, to `out`: records.size() x dimensions.
+// Every offset is checked again, so that they may come from anywhere; on kCorruption the rows
+// before it are in `out`.
+Status copy_springg1_vectors(std::span<const std::byte> file,
+                             std::span<const std::uint64_t> records, std::size_t dimensions,
+                             float* out);
 
 }  // namespace springg

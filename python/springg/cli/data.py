@@ -31,8 +31,8 @@ from springg.cli.screen import (
     text_of,
 )
 from springg.errors import error_of
-from springg.exporting import keeps_ids
-from springg.importing import ImportReport, read_queries
+from springg.exporting import keeps_ids, written_file
+from springg.importing import ImportReport, file_to_read, read_queries
 from springg.types import counted
 
 SKIPPED_SHOWN = 10
@@ -116,7 +116,8 @@ def import_command(
 
     An error ends the command; the files before it stay stored, and --json lists them.
 
-    The ending of a file names its format: .npy .npz .fvecs .bvecs .ivecs .hdf5 .jsonl .parquet.
+    The ending of a file names its format: .npy .npz .fvecs .bvecs .ivecs .hdf5 .jsonl .parquet,
+    and .bin of the Go Springg, with the .meta and .wal of the same name beside it.
     A file without ids counts its rows from the number of rows that the index has.
 
     For example:
@@ -129,7 +130,7 @@ def import_command(
     reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
-        for file in files:
+        for file in dict.fromkeys(map(file_to_read, files)):
             begin = time.perf_counter()
             with progress_bar(file) as progress:
                 try:
@@ -377,24 +378,33 @@ def export(
     directory: Directory,
     name: IndexName,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; replaced as a whole.")],
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help="npy, jsonl, springg1, ...; else the ending says it.")
+    ] = None,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="springg1: unit length, as the Go program's add.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write an index to a file that `springg import` reads again.
 
     .jsonl, .parquet, .npz and .hdf5 keep ids, vectors and metadata; .npy and .fvecs vectors alone.
+    .bin (springg1) is read by the Go Springg; NAME.meta is written beside NAME.bin.
 
     For example:
         springg export data/ articles articles.parquet
         springg export data/ articles vectors.npy
+        springg export data/ articles articles --format springg1
     """
     with existing(directory) as database:
         index = database[name]
-        index.export_file(file)
+        index.export_file(file, format=format, normalise=normalise)
         rows = len(index)
+    file = written_file(file, format)
     if json:
         print_json({"index": name, "file": file, "rows": rows})
         return
-    alone = "" if keeps_ids(file) else " (vectors alone: this format has no ids and no metadata)"
+    alone = "" if keeps_ids(file, format) else " (vectors alone: this format has no ids and no metadata)"
     size = bytes_text(Path(file).stat().st_size)
     say(f"{counted(rows, 'row')} of {name} in {file}, {size}{alone}")
 
