@@ -16,7 +16,7 @@ Allowed allowed_states(std::span<const Operation> run, std::uint64_t clock, Cras
   Allowed allowed;
   for (std::size_t i = 0; i < run.size(); ++i) {
     const Operation& operation = run[i];
-    if (operation.begin < clock || i == 0) allowed.most = i;
+    if (operation.begin <= clock) allowed.most = i;
     if (operation.end <= clock && operation.outcome == Outcome::kOk &&
         operation.durability >= needed) {
       allowed.least = i;
@@ -26,7 +26,7 @@ Allowed allowed_states(std::span<const Operation> run, std::uint64_t clock, Cras
 }
 
 std::string judge(std::span<const Operation> run, const Allowed& allowed,
-                  const Result<std::uint64_t>& found, bool refusal_allowed, Counts& counts,
+                  Result<std::uint64_t> found, bool refusal_allowed, Counts& counts,
                   std::size_t* stands_at) {
   ++counts.states;
   if (!found.ok()) {

@@ -36,7 +36,7 @@ struct Counts {
 // Counts what was found. Empty when it is allowed, else says what is wrong. `stands_at`: the state
 // that was found, for what happens next.
 std::string judge(std::span<const Operation> run, const Allowed& allowed,
-                  const Result<std::uint64_t>& found, bool refusal_allowed, Counts& counts,
+                  Result<std::uint64_t> found, bool refusal_allowed, Counts& counts,
                   std::size_t* stands_at = nullptr);
 
 }  // namespace springg::crash

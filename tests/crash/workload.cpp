@@ -120,6 +120,14 @@ class Workload {
     done_.push_back(std::move(operation));
   }
 
+  // A write that changed nothing leaves no trace, and makes nothing before it more durable.
+  template <class Call, class Apply>
+  void note_write(std::string what, Durability durability, Call call, Apply apply) {
+    const std::uint64_t before = done_.back().fingerprint;
+    note(std::move(what), durability, call, apply);
+    if (done_.back().fingerprint == before) done_.back().durability = Durability::kBuffered;
+  }
+
   const std::string& pick_name() {
     auto at = model_.indexes().begin();
     std::advance(at, static_cast<std::ptrdiff_t>(below(model_.indexes().size())));
@@ -203,19 +211,19 @@ class Workload {
     const MatrixView vectors{values.data(), chosen.size(), kDimensions, kDimensions};
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " + name +
-             " at " + std::string(to_string(level)),
-         level,
-         [&] {
-           return update ? index->update(ids, &vectors, &metadata, nullptr, level).status()
-                         : index->upsert(ids, vectors, &metadata, nullptr, level).status();
-         },
-         [&] {
-           for (auto& [id, row] : chosen) {
-             if (update && !row.metadata.has_value()) row.metadata = rows[id].metadata;
-             rows[id] = std::move(row);
-           }
-         });
+    note_write((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " +
+                   name + " at " + std::string(to_string(level)),
+               level,
+               [&] {
+                 return update ? index->update(ids, &vectors, &metadata, nullptr, level).status()
+                               : index->upsert(ids, vectors, &metadata, nullptr, level).status();
+               },
+               [&] {
+                 for (auto& [id, row] : chosen) {
+                   if (update && !row.metadata.has_value()) row.metadata = rows[id].metadata;
+                   rows[id] = std::move(row);
+                 }
+               });
   }
 
   void patch() {
@@ -234,7 +242,7 @@ class Workload {
     }
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note(
+    note_write(
         "metadata of " + std::to_string(chosen.size()) + " rows of " + name, level,
         [&] { return index->update(ids, nullptr, &metadata, nullptr, level).status(); },
         [&] {
@@ -254,7 +262,7 @@ class Workload {
     }
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note(
+    note_write(
         "delete " + std::to_string(count) + " ids of " + name + " at " +
             std::string(to_string(level)),
         level, [&] { return index->remove(ids, level).status(); },

@@ -91,15 +91,16 @@ class DatabaseCore final : public IndexHome,
   Status recover_indexes(const storage::Manifest& manifest)
       SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
   // Replays the log and begins a new one behind it.
-  Status recover_log(const storage::Manifest& manifest);
+  Status replay_log(const storage::Manifest& manifest);
   Status replay_frame(const storage::WalFrame& frame, const storage::Manifest& manifest);
   Result<std::shared_ptr<SegmentPart>> open_logged(const storage::LoggedSegment& logged,
                                                    const IndexOptions& options, storage::Lsn lsn);
   Status recover_index(const storage::IndexEntry& entry, SavedSegments& saved, IndexState& state);
   Result<PartView> recover_part(const storage::SegmentEntry& entry, const IndexOptions& options,
                                 SavedSegments& saved);
-  // Removes files of ours that the manifest does not name. Failures leave garbage, no harm.
-  void remove_garbage() SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
+  // Removes files of ours that neither the manifest nor the log names; temporary ones only when no
+  // call can be writing them. Failures leave garbage, no harm.
+  void remove_garbage(bool temporary) SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
 
   // flush.cpp
   Status flush_index(FlushedIndex& index, NewFiles& created, base::Executor& executor,

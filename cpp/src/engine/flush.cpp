@@ -96,7 +96,7 @@ Status DatabaseCore::flush(base::Executor& executor, Progress* progress) {
       saved_.insert_or_assign(segment.entry.uuid, segment);
     }
   }
-  remove_garbage();
+  remove_garbage(false);
   return {};
 }
 

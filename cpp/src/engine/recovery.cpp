@@ -53,10 +53,10 @@ Status DatabaseCore::recover() {
     manifest.emplace().store = base::Uuid::random();
   }
   SPRINGG_RETURN_IF_ERROR(recover_indexes(*manifest));
-  SPRINGG_RETURN_IF_ERROR(recover_log(*manifest));
+  SPRINGG_RETURN_IF_ERROR(replay_log(*manifest));
   {
     base::MutexLock lock(flush_mutex_);
-    remove_garbage();
+    remove_garbage(true);
   }
   for (const auto& index : indexes()) index->end_replay();
   return {};
@@ -144,7 +144,7 @@ Result<PartView> DatabaseCore::recover_part(const storage::SegmentEntry& entry,
   return part;
 }
 
-void DatabaseCore::remove_garbage() {
+void DatabaseCore::remove_garbage(bool temporary) {
   const Result<std::vector<std::string>> names = files_->list(path_);
   if (!names.ok()) return;
   std::set<std::string> live;
@@ -167,8 +167,9 @@ void DatabaseCore::remove_garbage() {
   }
   for (const std::string& name : names.value()) {
     const FileKind kind = kind_of(name);
-    // The log removes its own files.
+    // The log removes its own files. Temporary ones may be of calls that are running.
     if (kind == FileKind::kForeign || kind == FileKind::kLog || live.contains(name)) continue;
+    if (kind == FileKind::kTemporary && !temporary) continue;
     static_cast<void>(files_->remove(file_path(name)));
   }
 }

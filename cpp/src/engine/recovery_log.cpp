@@ -46,7 +46,7 @@ Status DatabaseCore::replay_frame(const storage::WalFrame& frame,
   });
 }
 
-Status DatabaseCore::recover_log(const storage::Manifest& manifest) {
+Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
   storage::Lsn durable = manifest.durable_lsn;
   const auto visit = [&](const storage::WalFrame& frame) { return replay_frame(frame, manifest); };
   SPRINGG_ASSIGN_OR_RETURN(
