@@ -32,4 +32,10 @@ Status AtomicFile::commit() {
   return {};
 }
 
+Result<std::unique_ptr<WritableFile>> AtomicFile::commit_open() {
+  SPRINGG_RETURN_IF_ERROR(file_->sync());
+  SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+  return std::move(file_);
+}
+
 }  // namespace springg::io

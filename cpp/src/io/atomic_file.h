@@ -24,8 +24,14 @@ class AtomicFile {
   ~AtomicFile();  // removes the temporary file unless commit() succeeded
 
   Status append(std::span<const std::byte> bytes) { return file_->append(bytes); }
+  Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+    return file_->write_at(offset, bytes);
+  }
+  Status sync() { return file_->sync(); }
   // Syncs, closes and renames, over an older file of that name. The caller syncs the directory.
   Status commit();
+  // The same, but the file stays open: what is written from now on is the caller's to sync.
+  Result<std::unique_ptr<WritableFile>> commit_open();
 
  private:
   AtomicFile(FileSystem& files, std::string path, std::unique_ptr<WritableFile> file)

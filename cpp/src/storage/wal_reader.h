@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "base/uuid.h"
@@ -23,13 +24,21 @@ struct WalDamage {
 
 struct WalScan {
   bool any_file = false;
+  std::vector<WalFileStart> files;  // all there are, by sequence
   std::uint64_t last_sequence = 0;  // of the newest file; 0 without files
   Lsn last_lsn = 0;                 // of the last whole frame, at least `after`
-  Lsn durable_lsn = 0;              // the greatest that a frame or the caller knew
+  std::uint64_t last_stamp = 0;     // the greatest of a frame that was read
+  // Of what need not be written anew: `after` or the caller's `durable`, what a frame knew, what
+  // lies before the newest file or is damaged there.
+  Lsn durable_lsn = 0;
   // Where a new file must go on so that frames beyond durable_lsn, which may be in memory alone,
-  // are written anew: bytes of the newest file that count without them.
+  // are written anew: bytes of the newest file that count without them, and the checksum of the
+  // last header in them. 0: nothing of it counts, its frames end before `after`.
   std::uint64_t tail_offset = 0;
-  std::uint64_t torn_bytes = 0;  // cut off behind the last whole frame, up to the last non-zero
+  std::uint32_t tail_crc = 0;
+  std::vector<WalTailRecord> tail;  // those frames: all from durable_lsn + 1 to last_lsn
+  std::uint64_t live_bytes = 0;     // of the frames behind `after` and up to durable_lsn
+  std::uint64_t torn_bytes = 0;     // cut off behind the last whole frame, up to the last non-zero
   std::string torn_file;
   std::uint64_t torn_offset = 0;
   // Indexes with a frame whose payload is damaged while its header and the chain are whole: their
@@ -37,9 +46,11 @@ struct WalScan {
   std::map<std::uint32_t, WalDamage> damaged_indexes;
 };
 
-// Visits the frames behind `after` in order. `durable`: the manifest's. kCorruption (file, offset,
-// and detail "lsn") when frames are missing, damaged in the middle, or of another store;
-// kUnsupported for a newer format or an unknown record; the visitor's error ends the scan.
+// Visits the frames behind `after` in order. `durable`: the manifest's. Payloads up to `after` are
+// not looked at, nor are files that end there; all else is checked. kCorruption (file, offset, and
+// detail "lsn") when frames are missing, damaged in the middle, or of another store; kUnsupported
+// for a newer format or an unknown record; the visitor's error ends the scan. One pass over the
+// bytes, one copy of each payload; in memory besides: the longest payload and the tail.
 Result<WalScan> scan_wal(io::FileSystem& files, const std::string& directory,
                          const base::Uuid& store, Lsn after, Lsn durable,
                          base::FunctionRef<Status(const WalFrame&)> visit);
