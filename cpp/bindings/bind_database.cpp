@@ -176,8 +176,7 @@ void bind_database(py::module_& module) {
           py::arg("old"), py::arg("new"))
       .def("flush",
            [](DatabaseHandle& self) { without_gil([&] { return self.database->flush(); }); })
-      .def("sync",
-           [](DatabaseHandle& self) { without_gil([&] { return self.database->sync(); }); })
+      .def("sync", [](DatabaseHandle& self) { without_gil([&] { return self.database->sync(); }); })
       .def("stats",
            [](const DatabaseHandle& self) {
              return without_gil([&] { return self.database->stats(); });

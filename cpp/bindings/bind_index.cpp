@@ -46,18 +46,17 @@ using Write = Result<std::size_t> (Index::*)(const IdColumn&, const MatrixView&,
 // add and upsert differ in the engine alone.
 template <Write write>
 std::size_t write_rows(IndexHandle& self, const Ids& ids, const py::array& vectors,
-                       const MetadataColumn* documents, const std::optional<std::string>& durability,
-                       const py::object& progress) {
+                       const MetadataColumn* documents,
+                       const std::optional<std::string>& durability, const py::object& progress) {
   const auto level = durability_of(durability);
   const MatrixView view = matrix_of(vectors);
   check_counts(ids, &view, documents);
   CallProgress call(progress);
   const std::size_t total = ids.column.size();
   if (!progress.is_none() && !call.tell(0, total)) call.rethrow();
-  const std::size_t rows = with_progress(
-      call, [&](Progress* p) {
-        return ((*self.index).*write)(ids.column, view, documents, p, level);
-      });
+  const std::size_t rows = with_progress(call, [&](Progress* p) {
+    return ((*self.index).*write)(ids.column, view, documents, p, level);
+  });
   if (!progress.is_none()) CallProgress::tell_end(progress, total);
   return rows;
 }
@@ -71,8 +70,9 @@ std::size_t update_rows(IndexHandle& self, const Ids& ids, const py::object& vec
   const MatrixView* given = view ? &*view : nullptr;
   check_counts(ids, given, documents);
   CallProgress call{py::none()};
-  return with_progress(
-      call, [&](Progress* p) { return self.index->update(ids.column, given, documents, p, level); });
+  return with_progress(call, [&](Progress* p) {
+    return self.index->update(ids.column, given, documents, p, level);
+  });
 }
 
 // (found: bytes, ids, documents or None, vectors or None) of a batch of records.
@@ -110,6 +110,8 @@ py::dict python_stats(const IndexStats& stats) {
   facts["last_sequence"] = stats.last_sequence;
   facts["lsn"] = stats.lsn;
   facts["bytes"] = bytes;
+  facts["read_only"] =
+      stats.read_only.empty() ? py::object(py::none()) : py::object(text_of(stats.read_only));
   facts["background_error"] = stats.background_error.empty()
                                   ? py::object(py::none())
                                   : py::object(text_of(stats.background_error));

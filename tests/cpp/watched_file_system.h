@@ -64,6 +64,13 @@ class WatchedFileSystem final : public io::FileSystem {
     SPRINGG_RETURN_IF_ERROR(next("rename", to));
     return files_.rename(from, to);
   }
+  Status link(const std::string& from, const std::string& to) override {
+    SPRINGG_RETURN_IF_ERROR(next("link", to));
+    return files_.link(from, to);
+  }
+  Result<std::uint64_t> file_bytes(const std::string& path) override {
+    return files_.file_bytes(path);
+  }
   Status remove(const std::string& path) override {
     SPRINGG_RETURN_IF_ERROR(next("remove", path));
     return files_.remove(path);

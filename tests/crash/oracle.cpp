@@ -33,6 +33,8 @@ Result<std::uint64_t> fingerprint_of(Index& index) {
   const std::string name = index.name();
   SPRINGG_ASSIGN_OR_RETURN(const auto view, index.view());
   SPRINGG_ASSIGN_OR_RETURN(const std::size_t rows, index.rows());
+  SPRINGG_ASSIGN_OR_RETURN(const IndexStats stats, index.stats());
+  if (!stats.read_only.empty()) return corruption(stats.read_only);
   const RecordBatch batch = view->records(0, view->rows(), {.metadata = true, .vectors = true});
   if (rows != view->rows() || batch.ids.size() != rows) {
     return disagree(name, "rows() says " + std::to_string(rows) + ", its view has " +

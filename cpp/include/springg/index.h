@@ -83,7 +83,8 @@ struct IndexStats {
   std::uint64_t memtable_rows = 0;   // live and deleted rows not yet in a segment
   std::uint64_t unindexed_rows = 0;  // rows that no graph covers yet (scanned exactly)
   std::uint64_t last_sequence = 0;
-  std::uint64_t lsn = 0;  // of the last write that readers see; 0 in memory alone, and after opening
+  std::uint64_t lsn =
+      0;  // of the last write that readers see; 0 in memory alone, and after opening
   // Bytes held for this index, in memory or mapped.
   std::uint64_t vector_bytes = 0;
   std::uint64_t graph_bytes = 0;
@@ -92,6 +93,9 @@ struct IndexStats {
   std::uint64_t other_bytes = 0;  // norms, sequences, tombstones, tables
   // First error of background work since the last call that reported it; empty when none.
   std::string background_error;
+  // Why the index takes no writes: a part of the log with rows of it is damaged, and what came
+  // after that is not in it. Empty when it takes them.
+  std::string read_only;
 };
 
 // Beside the errors that a method names, each returns kFailedPrecondition when the index was

@@ -116,7 +116,9 @@ class [[nodiscard]] Result {
     return std::move(*std::get_if<1>(&state_));
   }
   T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
   T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
 
  private:
   static const Status& ok_status() noexcept {

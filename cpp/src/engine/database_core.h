@@ -100,7 +100,8 @@ class DatabaseCore final : public IndexHome,
                                 SavedSegments& saved);
   // Removes files of ours that neither the manifest nor the log names; temporary ones only when no
   // call can be writing them. Failures leave garbage, no harm.
-  void remove_garbage(bool temporary) SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
+  void remove_garbage(bool temporary) SPRINGG_REQUIRES(flush_mutex_)
+      SPRINGG_EXCLUDES(catalog_mutex_);
 
   // flush.cpp
   Status flush_index(FlushedIndex& index, NewFiles& created, base::Executor& executor,

@@ -68,11 +68,6 @@ void IndexImpl::let_go() {
   show_nothing();
 }
 
-void IndexImpl::refuse_writes(Status error) {
-  base::MutexLock lock(write_mutex_);
-  refusal_ = std::move(error);
-}
-
 Status IndexImpl::clear() {
   return locking_call(*runtime_, [&]() -> Status {
     base::MutexLock jobs(jobs_mutex_);

@@ -133,7 +133,7 @@ class IndexImpl final : public Index,
       SPRINGG_EXCLUDES(write_mutex_);
   void end_replay() SPRINGG_EXCLUDES(write_mutex_);
   // From now on reads work and writes return this error.
-  void refuse_writes(Status error) SPRINGG_EXCLUDES(write_mutex_);
+  void refuse_writes(Status error) { refusal_ = std::move(error); }
 
   bool background_step(Progress& stop) override;
 
@@ -287,7 +287,8 @@ class IndexImpl final : public Index,
   // The last records that were asked to be written, and durable.
   storage::Lsn written_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;
   storage::Lsn durable_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;
-  Status refusal_ SPRINGG_GUARDED_BY(write_mutex_);  // of every write; ok: none
+  // Of every write; ok: none. Set before anybody else has the index.
+  Status refusal_;
 
   ViewQueue views_;
 

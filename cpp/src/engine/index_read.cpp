@@ -83,6 +83,7 @@ IndexStats IndexImpl::collect_stats(bool take_error) const {
   stats.rows = view->live_rows;
   stats.last_sequence = view->last_sequence;
   stats.lsn = views_.shown_lsn();
+  stats.read_only = refusal_.message();
   for (const PartView& part : view->parts) {
     stats.deleted_rows += part.rows - part.live_rows();
     if (part.part->memtable() != nullptr) {

@@ -16,7 +16,14 @@ constexpr std::uint64_t kRows = 8000;  // enough for a graph that takes a while
 
 class NoHome final : public engine::IndexHome {
  public:
-  Status publish_clear(const base::Uuid&, std::uint64_t) override { return {}; }
+  Result<std::uint32_t> publish_clear(const base::Uuid&) override { return std::uint32_t{2}; }
+  Result<std::shared_ptr<const storage::Segment>> write_file(const storage::Segment&) override {
+    return std::shared_ptr<const storage::Segment>();
+  }
+  void keep_file(const base::Uuid&, storage::Lsn) noexcept override {}
+  void forget_file(const base::Uuid&) noexcept override {}
+  void log_grew() noexcept override {}
+  void want_flush() noexcept override {}
 };
 
 // Holds up the work that asks it first until told to let go.
@@ -58,16 +65,17 @@ bool shows(const engine::View& view, std::uint64_t id) {
 void check_freeze(std::uint64_t deleted_before) {
   INFO("deleted before: " << deleted_before);
   NoHome home;
-  const auto runtime = std::make_shared<engine::Runtime>(two_threads(), 2);
-  const auto index = lone_index(runtime, home);
+  const auto runtime = std::make_shared<engine::Runtime>(two_threads(), engine::Tuning{}, 2);
+  const auto impl = lone_index(runtime, home);
+  const std::shared_ptr<Index> index = impl;
   require_value(index->add(numbers(0, kRows), random_rows(kRows, 2).all(), nullptr, nullptr));
   require_value(index->remove(numbers(0, deleted_before)));
   const std::size_t rows = kRows - deleted_before;
 
   Gate gate;
   auto frozen = std::async(std::launch::async, [&] {
-    base::MutexLock jobs(index->jobs_mutex());
-    return index->freeze(&gate);
+    base::MutexLock jobs(impl->jobs_mutex());
+    return impl->freeze(runtime->pool, &gate);
   });
   gate.wait_until_inside();
   // In the middle of the conversion: a lock that it held would be waited for in here.

@@ -130,6 +130,8 @@ class ChangedFiles final : public io::FileSystem {
     return refused();
   }
   Status rename(const std::string&, const std::string&) override { return refused(); }
+  Status link(const std::string&, const std::string&) override { return refused(); }
+  Result<std::uint64_t> file_bytes(const std::string&) override { return refused(); }
   Status remove(const std::string&) override { return refused(); }
   Status sync_directory(const std::string&) override { return refused(); }
   Result<std::unique_ptr<io::DirectoryLock>> lock_directory(const std::string&) override {
