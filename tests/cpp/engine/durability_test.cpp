@@ -292,6 +292,63 @@ TEST_CASE("a full disk refuses a write whole, and writes go on when there is spa
   again->abandon();
 }
 
+TEST_CASE("on a full disk deletes and the flush still work, and give space back") {
+  FaultFileSystem files;
+  const Tuning tuning = small_sizes();
+  auto core = open_core(files, tuning);
+  const auto index = new_index(*core);
+  const Rows rows = random_rows(400, 4);
+  require_value(index->add(numbers(0, 150), rows.view(0, 150), nullptr, nullptr));
+  require_ok(core->flush());
+  files.set_byte_budget(files.bytes_used() + 5000);
+  std::uint64_t id = 150;
+  while (index->add(numbers(id, id + 1), rows.view(id, 1), nullptr, nullptr).ok()) ++id;
+  const auto add_one = [&] {
+    return index->add(numbers(id, id + 1), rows.view(id, 1), nullptr, nullptr).status().code();
+  };
+  CHECK(add_one() == ErrorCode::kResourceExhausted);
+  // Deletes long enough for another file of the log, then the flush, which cuts it.
+  for (std::uint64_t i = 0; i < 140; ++i) require_value(index->remove(numbers(i, i + 1)));
+  require_ok(core->flush());
+  CHECK(row_count(*index) == id - 140);
+  // There is as much again as is kept in reserve.
+  files.set_byte_budget(files.bytes_used() + (std::uint64_t{4} << 20) + 20'000);
+  CHECK(add_one() == ErrorCode::kOk);
+  const std::string before = contents(*index);
+  const io::CrashPoint point = files.crash_point();
+  const auto again = open_core(*point.power_cut(point.prefix(0)), tuning);
+  CHECK(contents(*words(*again)) == before);
+  core->abandon();
+  again->abandon();
+  for (const std::string& name : require_value(files.list(kPath))) {
+    CHECK(name.find("reserve") == std::string::npos);
+  }
+}
+
+TEST_CASE("the error of a background flush is told once by a write, and in the statistics") {
+  FaultFileSystem files;
+  DatabaseOptions options = two_threads();
+  options.log_bytes_max = 5'000;
+  const auto core = open_core(files, small_sizes(), options);
+  const auto index = new_index(*core);
+  const Rows rows = random_rows(400, 4);
+  io::Fault fault{.calls = io::CallSet{io::Call::kCreate}, .path_suffix = ".segment.tmp"};
+  fault.times = io::Fault::kForEver;
+  files.inject(fault);
+  std::uint64_t id = 0;
+  REQUIRE(eventually([&] {
+    const auto added = index->add(numbers(id, id + 1), rows.view(id % 400, 1), nullptr, nullptr);
+    if (added.ok()) ++id;
+    return !added.ok() && added.status().code() == ErrorCode::kIoError;
+  }));
+  CHECK(row_count(*index) == id);
+  files.clear_faults();
+  CHECK(eventually([&] {
+    return index->upsert(numbers(id, id + 1), rows.view(id % 400, 1), nullptr, nullptr).ok();
+  }));
+  core->abandon();
+}
+
 TEST_CASE("a flush cuts the log, and a close leaves none") {
   FaultFileSystem files;
   auto core = open_core(files, small_sizes());

@@ -37,6 +37,7 @@ std::uint64_t disk_calls(const io::FaultFileSystem& files, std::size_t first) {
 std::vector<std::string> data_files(io::FileSystem& files) {
   std::vector<std::string> names = require_value(files.list("db"));
   std::erase(names, "LOCK");
+  std::erase(names, "reserve");
   return names;
 }
 
@@ -67,9 +68,12 @@ TEST_CASE("a flush that fails at any call leaves the state on disk and in memory
         continue;
       }
       INFO("call " << call << (for_good ? " and all after it" : " alone"));
-      CHECK(status.code() == ErrorCode::kResourceExhausted);
       CHECK(row_count(*index) == 28);
-      CHECK(data_files(files) == old_files);
+      // One call that found no space: tried again with what is kept in reserve.
+      if (for_good || !status.ok()) {
+        CHECK(status.code() == ErrorCode::kResourceExhausted);
+        CHECK(data_files(files) == old_files);
+      }
       require_ok(database->flush());
       require_ok(database->close());
       database = require_value(engine::open_in(files, "db", two_threads()));
