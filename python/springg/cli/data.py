@@ -404,7 +404,11 @@ def export(
     if json:
         print_json({"index": name, "file": file, "rows": rows})
         return
-    alone = "" if keeps_ids(file, format) else " (vectors alone: this format has no ids and no metadata)"
+    alone = (
+        ""
+        if keeps_ids(file, format)
+        else " (vectors alone: this format has no ids and no metadata)"
+    )
     size = bytes_text(Path(file).stat().st_size)
     say(f"{counted(rows, 'row')} of {name} in {file}, {size}{alone}")
 
