@@ -78,8 +78,9 @@ def block_hashes(path):
     assert data[:12] == b"SPRINGG1" + struct.pack("<I", 1)
     width, count = struct.unpack_from("<II", data, 12)
     meta = path.with_suffix(".meta")
-    # Numbers keep their spelling here, so that this does not test the reader by itself.
-    records = json.loads(meta.read_text()) if meta.exists() else {}
+    # All numbers are floats to Go; -0 would lose its sign as an integer.
+    text = meta.read_text() if meta.exists() else "{}"
+    records = json.loads(text, parse_int=float)
     hashes, at = [], 32
     for row in range(count):
         if row % 1000 == 0:
