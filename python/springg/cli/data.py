@@ -154,10 +154,14 @@ def import_command(
 def files_to_read(files: list[str]) -> list[str]:
     """Return the files that were named; a .bin beside its own .meta or .wal once."""
     read: list[str] = []
+    beside: set[str] = set()
     for file in files:
         named = file_to_read(file)
-        if named == file or named not in read:
-            read.append(named)
+        if named in read and (named != file or named in beside):
+            continue
+        if named != file:
+            beside.add(named)
+        read.append(named)
     return read
 
 
