@@ -109,6 +109,25 @@ class FileOfCall {
   std::optional<base::Uuid> uuid_;
 };
 
+// Ends a call's claim to sequences without rows.
+class EndOfBulkCall {
+ public:
+  explicit EndOfBulkCall(std::atomic<int>& calls) : calls_(calls) {}
+  ~EndOfBulkCall() {
+    if (begun_) calls_.fetch_sub(1);
+  }
+  EndOfBulkCall(const EndOfBulkCall&) = delete;
+  EndOfBulkCall& operator=(const EndOfBulkCall&) = delete;
+  void begin() {
+    calls_.fetch_add(1);
+    begun_ = true;
+  }
+
+ private:
+  std::atomic<int>& calls_;
+  bool begun_ = false;
+};
+
 }  // namespace
 
 // Sequences are given out here and not when the call began: rows that others stored meanwhile come
@@ -129,6 +148,7 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
   SPRINGG_RETURN_IF_ERROR(copy_vectors(input, options_, *builder, runtime_->pool, progress));
   SPRINGG_RETURN_IF_ERROR(set_ids(input, *builder));
   SPRINGG_RETURN_IF_ERROR(build_graph(*builder, rows, options_, runtime_->pool, progress));
+  EndOfBulkCall call(bulk_calls_);
   FileOfCall file(home_);
   Receipt receipt;
   if (mode == Mode::kUpdate) {
@@ -148,6 +168,7 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
     {
       base::MutexLock lock(write_mutex_);
       SPRINGG_RETURN_IF_ERROR(check_writable());
+      call.begin();
       first_sequence = take_sequences(rows);
     }
     SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,

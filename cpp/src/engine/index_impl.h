@@ -258,8 +258,9 @@ class IndexImpl final : public Index,
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
   // Segments in the place of memtables, here and in the view. `parts` are all parts, held.
-  Status convert_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
-      SPRINGG_EXCLUDES(write_mutex_);
+  // Those from number `alone` on become one.
+  Status convert_held(std::vector<PartView>& parts, std::size_t alone, base::Executor& executor,
+                      Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   // Those of `parts` whose deleted rows take too much room, written anew.
   Status rewrite_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -304,6 +305,9 @@ class IndexImpl final : public Index,
   };
   Merger merger_{*this};
   std::atomic<bool> merger_awake_{false};
+  // Calls that have taken sequences for a segment which is not there yet. Parts before and behind
+  // it must not become one meanwhile.
+  std::atomic<int> bulk_calls_{0};
 
   storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
   // The last records that were asked to be written, and durable.

@@ -30,12 +30,13 @@ std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
 }
 
 bool IndexImpl::merge_due() {
-  return merging_.empty() && pick_merge(merge_candidates(*newest())).has_value();
+  return merging_.empty() && bulk_calls_.load() == 0 &&
+         pick_merge(merge_candidates(*newest())).has_value();
 }
 
 std::vector<PartView> IndexImpl::claim_merge() {
   std::vector<PartView> sources;
-  if (merge_unwanted_.load() || !merging_.empty()) return sources;
+  if (merge_unwanted_.load() || !merging_.empty() || bulk_calls_.load() != 0) return sources;
   const std::shared_ptr<const View> view = newest();
   const auto range = pick_merge(merge_candidates(*view));
   if (!range.has_value()) return sources;

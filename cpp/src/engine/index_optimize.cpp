@@ -28,13 +28,15 @@ bool is_optimal(const View& view) {
 // be merged with nothing.
 constexpr std::uint64_t kMergedRowsMax = 4096;
 
-std::size_t first_to_merge(const std::vector<PartView>& parts) {
+std::size_t first_to_merge(const std::vector<PartView>& parts,
+                           base::FunctionRef<bool(const Part*)> taken) {
   if (parts.empty() || parts.back().part->memtable() == nullptr) return parts.size();
   std::uint64_t rows = 0;
   std::size_t first = parts.size();
   while (first > 0) {
     const std::uint64_t live = parts[first - 1].live_rows();
     const bool last = first == parts.size();
+    if (taken(parts[first - 1].part.get())) break;
     if (rows + live > kMergedRowsMax || (!last && live > rows)) break;
     rows += live;
     --first;
@@ -92,17 +94,23 @@ Status IndexImpl::optimize(Progress* progress) {
 // Hence the parts are held: nobody else may make segments of them in a later state.
 Result<FrozenIndex> IndexImpl::freeze(base::Executor& executor, Progress* progress) {
   std::vector<PartView> parts;
+  std::size_t alone = 0;
   FrozenIndex frozen;
   {
     base::MutexLock lock(write_mutex_);
     SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
     parts = newest()->parts;
+    alone = first_to_merge(parts, [&](const Part* part) SPRINGG_REQUIRES(write_mutex_) {
+      return std::find(merging_.begin(), merging_.end(), part) != merging_.end();
+    });
+    // A segment that is still being made belongs between some of these parts.
+    if (bulk_calls_.load() != 0) alone = parts.size();
     frozen.log_ref = log_ref_.load();
     if (runtime_->log != nullptr) frozen.lsn = runtime_->log->last_lsn();
     frozen.next_sequence = next_sequence_;
   }
   Status status = guarded([&]() -> Status {
-    SPRINGG_RETURN_IF_ERROR(convert_held(parts, executor, progress));
+    SPRINGG_RETURN_IF_ERROR(convert_held(parts, alone, executor, progress));
     return rewrite_held(parts, executor, progress);
   });
   base::MutexLock lock(write_mutex_);
@@ -129,9 +137,8 @@ Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& exe
   return {};
 }
 
-Status IndexImpl::convert_held(std::vector<PartView>& parts, base::Executor& executor,
-                               Progress* progress) {
-  const std::size_t alone = first_to_merge(parts);
+Status IndexImpl::convert_held(std::vector<PartView>& parts, std::size_t alone,
+                               base::Executor& executor, Progress* progress) {
   for (std::size_t i = 0; i < alone; ++i) {
     if (parts[i].part->memtable() == nullptr) continue;
     SPRINGG_ASSIGN_OR_RETURN(parts[i], replace_held({parts[i]}, executor, progress));
