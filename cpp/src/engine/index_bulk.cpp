@@ -119,6 +119,27 @@ std::uint64_t IndexImpl::take_sequences(std::size_t rows) {
   return std::exchange(next_sequence_, next_sequence_ + rows);
 }
 
+// Keeps the place of a segment that is being made.
+class IndexImpl::PendingBulk {
+ public:
+  explicit PendingBulk(IndexImpl& index) : index_(index) {}
+  ~PendingBulk() {
+    base::MutexLock lock(index_.write_mutex_);
+    std::erase(index_.pending_bulks_, sequence_);
+  }
+  PendingBulk(const PendingBulk&) = delete;
+  PendingBulk& operator=(const PendingBulk&) = delete;
+
+  std::uint64_t begin(std::size_t rows) SPRINGG_REQUIRES(index_.write_mutex_) {
+    index_.pending_bulks_.push_back(index_.next_sequence_);
+    return sequence_ = index_.take_sequences(rows);
+  }
+
+ private:
+  IndexImpl& index_;
+  std::uint64_t sequence_ = 0;  // 0: none has it
+};
+
 Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode,
                                                 Durability durability, Progress* progress) {
   std::vector<std::optional<Location>> old;
@@ -144,11 +165,12 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
     file.keep(receipt.lsn);
   } else {
     SPRINGG_RETURN_IF_ERROR(set_metadata(input, nullptr, old, *builder));
+    PendingBulk pending(*this);
     std::uint64_t first_sequence = 0;
     {
       base::MutexLock lock(write_mutex_);
       SPRINGG_RETURN_IF_ERROR(check_writable());
-      first_sequence = take_sequences(rows);
+      first_sequence = pending.begin(rows);
     }
     SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
                              file.write(*builder, first_sequence, rows, runtime_->budget));
