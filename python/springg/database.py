@@ -237,8 +237,12 @@ class Database:
         """
         self._core.sync()
 
-    def stats(self) -> dict[str, int]:
-        """Generation of the manifest, last sequence, positions in the log, and counts."""
+    def stats(self) -> dict[str, Any]:
+        """Generation of the manifest, last sequence, positions in the log, and counts.
+
+        ``background_error`` is the error of a background flush that the next write will raise, or
+        None.
+        """
         return self._core.stats()
 
     def memory_usage(self) -> dict[str, int]:

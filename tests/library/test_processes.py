@@ -90,25 +90,31 @@ def test_a_second_process_is_refused_with_the_first_ones_pid(tmp_path):
     springg.open(tmp_path / "d").close()
 
 
-def test_the_directory_of_a_killed_process_opens(tmp_path):
+@pytest.mark.parametrize("durability", ["disk", "process"])
+def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path, durability):
     killed = start(
         """
         import sys, springg
-        db = springg.open(sys.argv[1])
+        db = springg.open(sys.argv[1], durability=sys.argv[2])
         index = db.create_index("a", 2)
-        index.add("x", [1, 0])
+        index.add(["x", "deleted"], [[1, 0], [1, 1]])
         db.flush()
-        index.add("lost", [1, 0])
+        index.add("y", [2, 0], {"n": 1})
+        index.delete("deleted")
+        index.update("x", metadata={"n": 2})
         print("open", flush=True)
         sys.stdin.readline()
         """,
         tmp_path / "d",
+        durability,
     )
     assert killed.stdout.readline() == "open\n"
     killed.kill()
     killed.communicate()
     with springg.open(tmp_path / "d") as db:
-        assert db["a"].ids == ["x"]
+        assert db["a"].ids == ["x", "y"]
+        assert [record.metadata for record in db["a"].get(["x", "y"])] == [{"n": 2}, {"n": 1}]
+        assert db["a"]["y"].vector.tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit(0)"])

@@ -75,6 +75,16 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
 
 Status DatabaseCore::flush(base::Executor& executor, Progress* progress) {
   base::MutexLock lock(flush_mutex_);
+  Status status = flush_once(executor, progress);
+  // On a full disk what is kept in reserve may be enough, and cutting the log gives space back.
+  if (status.code() == ErrorCode::kResourceExhausted && use_reserve()) {
+    status = flush_once(executor, progress);
+    if (status.ok()) static_cast<void>(check_reserve());
+  }
+  return status;
+}
+
+Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
   // A background flush that waited for the one of close(): there is nothing left to do.
   if (progress != nullptr && !progress->update(0, 0)) return {};
   if (runtime_->log != nullptr) SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());

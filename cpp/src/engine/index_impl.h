@@ -48,6 +48,16 @@ class IndexHome {
   virtual void log_grew() noexcept = 0;
   // There is a segment in memory that takes the place of files: a flush gives both back.
   virtual void want_flush() noexcept = 0;
+
+  // Before a write, without locks: flushes in the caller's time when the log is much longer than it
+  // should be, because background work does not keep up.
+  virtual Status make_log_room(Progress* progress) = 0;
+  // The first error of a background flush that no call has returned yet.
+  virtual Status take_background_error() = 0;
+  // On a full disk. What frees space, as deletes do in the end, may use what is kept in reserve;
+  // true when there is some now. All else must leave it: ok when there is a reserve, or again one.
+  virtual bool use_reserve() noexcept = 0;
+  virtual Status check_reserve() = 0;
 };
 
 // How an index begins: new, or as recovery found it.

@@ -46,6 +46,7 @@ Result<std::size_t> IndexImpl::update(const IdColumn& ids, const MatrixView* vec
 Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durability durability,
                                      Progress* progress) {
   if (input.rows() == 0) return std::size_t{0};
+  SPRINGG_RETURN_IF_ERROR(home_.make_log_room(progress));
   SPRINGG_ASSIGN_OR_RETURN(
       const MemoryReservation reserved,
       MemoryReservation::make(runtime_->budget, estimated_bytes(options_, input)));

@@ -166,7 +166,7 @@ void DatabaseCore::remove_garbage(bool temporary) {
     for (const auto& file : logged_files_) live.insert(storage::segment_file_name(file.first));
   }
   for (const std::string& name : names.value()) {
-    const FileKind kind = kind_of(name);
+    const FileKind kind = is_reserve(name) ? FileKind::kTemporary : kind_of(name);
     // The log removes its own files. Temporary ones may be of calls that are running.
     if (kind == FileKind::kForeign || kind == FileKind::kLog || live.contains(name)) continue;
     if (kind == FileKind::kTemporary && !temporary) continue;

@@ -130,7 +130,7 @@ def import_command(
     reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
-        for file in dict.fromkeys(map(file_to_read, files)):
+        for file in files_to_read(files):
             begin = time.perf_counter()
             with progress_bar(file) as progress:
                 try:
@@ -149,6 +149,16 @@ def import_command(
         print_json(document)
     else:
         say(f"index {name} has {counted(document['rows'], 'row')}")
+
+
+def files_to_read(files: list[str]) -> list[str]:
+    """Return the files that were named; a .bin beside its own .meta or .wal once."""
+    read: list[str] = []
+    for file in files:
+        named = file_to_read(file)
+        if named == file or named not in read:
+            read.append(named)
+    return read
 
 
 def head(index: springg.Index) -> dict[str, Any]:
@@ -404,7 +414,11 @@ def export(
     if json:
         print_json({"index": name, "file": file, "rows": rows})
         return
-    alone = "" if keeps_ids(file, format) else " (vectors alone: this format has no ids and no metadata)"
+    alone = (
+        ""
+        if keeps_ids(file, format)
+        else " (vectors alone: this format has no ids and no metadata)"
+    )
     size = bytes_text(Path(file).stat().st_size)
     say(f"{counted(rows, 'row')} of {name} in {file}, {size}{alone}")
 
