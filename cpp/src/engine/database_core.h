@@ -117,6 +117,7 @@ class DatabaseCore final : public IndexHome,
                      Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
   Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_);
+  static void write_back(const FlushedIndex& one, storage::Manifest& next);
   Status publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
   // Makes `next` the durable state; its generation is set here. On an error the old one stays.

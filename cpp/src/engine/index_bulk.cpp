@@ -109,25 +109,6 @@ class FileOfCall {
   std::optional<base::Uuid> uuid_;
 };
 
-// Ends a call's claim to sequences without rows.
-class EndOfBulkCall {
- public:
-  explicit EndOfBulkCall(std::atomic<int>& calls) : calls_(calls) {}
-  ~EndOfBulkCall() {
-    if (begun_) calls_.fetch_sub(1);
-  }
-  EndOfBulkCall(const EndOfBulkCall&) = delete;
-  EndOfBulkCall& operator=(const EndOfBulkCall&) = delete;
-  void begin() {
-    calls_.fetch_add(1);
-    begun_ = true;
-  }
-
- private:
-  std::atomic<int>& calls_;
-  bool begun_ = false;
-};
-
 }  // namespace
 
 // Sequences are given out here and not when the call began: rows that others stored meanwhile come
@@ -137,6 +118,27 @@ std::uint64_t IndexImpl::take_sequences(std::size_t rows) {
   active_ = nullptr;
   return std::exchange(next_sequence_, next_sequence_ + rows);
 }
+
+// Keeps the place of a segment that is being made.
+class IndexImpl::PendingBulk {
+ public:
+  explicit PendingBulk(IndexImpl& index) : index_(index) {}
+  ~PendingBulk() {
+    base::MutexLock lock(index_.write_mutex_);
+    std::erase(index_.pending_bulks_, sequence_);
+  }
+  PendingBulk(const PendingBulk&) = delete;
+  PendingBulk& operator=(const PendingBulk&) = delete;
+
+  std::uint64_t begin(std::size_t rows) SPRINGG_REQUIRES(index_.write_mutex_) {
+    index_.pending_bulks_.push_back(index_.next_sequence_);
+    return sequence_ = index_.take_sequences(rows);
+  }
+
+ private:
+  IndexImpl& index_;
+  std::uint64_t sequence_ = 0;  // 0: none has it
+};
 
 Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode,
                                                 Durability durability, Progress* progress) {
@@ -148,7 +150,6 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
   SPRINGG_RETURN_IF_ERROR(copy_vectors(input, options_, *builder, runtime_->pool, progress));
   SPRINGG_RETURN_IF_ERROR(set_ids(input, *builder));
   SPRINGG_RETURN_IF_ERROR(build_graph(*builder, rows, options_, runtime_->pool, progress));
-  EndOfBulkCall call(bulk_calls_);
   FileOfCall file(home_);
   Receipt receipt;
   if (mode == Mode::kUpdate) {
@@ -164,12 +165,12 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
     file.keep(receipt.lsn);
   } else {
     SPRINGG_RETURN_IF_ERROR(set_metadata(input, nullptr, old, *builder));
+    PendingBulk pending(*this);
     std::uint64_t first_sequence = 0;
     {
       base::MutexLock lock(write_mutex_);
       SPRINGG_RETURN_IF_ERROR(check_writable());
-      call.begin();
-      first_sequence = take_sequences(rows);
+      first_sequence = pending.begin(rows);
     }
     SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
                              file.write(*builder, first_sequence, rows, runtime_->budget));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_bug.h"
 #include "engine/index_impl.h"
 
 namespace springg::engine {
@@ -52,6 +53,7 @@ void IndexImpl::stage(std::shared_ptr<const View> view) { stage(entry_of(std::mo
 Status IndexImpl::acknowledge(const Receipt& receipt) {
   storage::WriteAheadLog* const log = runtime_->log.get();
   if (log == nullptr || receipt.lsn == 0) return {};
+  if constexpr (base::kSeededBug == base::kBugShowBeforeLog) views_.show_through(receipt.lsn);
   if (receipt.durable != 0) {
     SPRINGG_RETURN_IF_ERROR(log->wait(receipt.durable, storage::WalProgress::kDurable));
   }

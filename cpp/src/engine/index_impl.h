@@ -203,6 +203,7 @@ class IndexImpl final : public Index,
   // The same rows in a file of their own instead of the log, then in the memtable.
   Result<std::size_t> store_beside_log(const RowInput& input, Mode mode, Durability durability,
                                        Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  class PendingBulk;
   std::uint64_t take_sequences(std::size_t rows) SPRINGG_REQUIRES(write_mutex_);
   Result<Receipt> insert_segment(const RowInput& input, Mode mode, Durability durability,
                                  const BulkSegment& bulk) SPRINGG_REQUIRES(write_mutex_);
@@ -228,6 +229,9 @@ class IndexImpl final : public Index,
   std::size_t sealed_waiting() SPRINGG_REQUIRES(write_mutex_);
   void release_claim(const Part* part) SPRINGG_REQUIRES(write_mutex_);
   bool is_claimed(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
+  bool is_merging(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
+  bool bulk_between(const PartView& left, const PartView& right) const
+      SPRINGG_REQUIRES(write_mutex_);
   // Turns a claimed memtable into a segment and ends the claim.
   Status convert_claimed(const PartView& source, base::Executor& executor, Progress* progress)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -257,10 +261,11 @@ class IndexImpl final : public Index,
   // All parts, held; none when there is nothing to do.
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
+  std::size_t first_free_to_merge(const std::vector<PartView>& parts, std::size_t first)
+      SPRINGG_EXCLUDES(write_mutex_);
   // Segments in the place of memtables, here and in the view. `parts` are all parts, held.
-  // Those from number `alone` on become one.
-  Status convert_held(std::vector<PartView>& parts, std::size_t alone, base::Executor& executor,
-                      Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  Status convert_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
+      SPRINGG_EXCLUDES(write_mutex_);
   // Those of `parts` whose deleted rows take too much room, written anew.
   Status rewrite_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -293,6 +298,9 @@ class IndexImpl final : public Index,
   // Segments that background work makes one of. Unlike those above a flush does not wait for them:
   // it writes them as they were, and the merged one next time.
   std::vector<const Part*> merging_ SPRINGG_GUARDED_BY(write_mutex_);
+  // First sequences of bulk calls whose segments are being made. Parts on both sides of one must
+  // not become one part: it could not have its place between them, and sequences would not ascend.
+  std::vector<std::uint64_t> pending_bulks_ SPRINGG_GUARDED_BY(write_mutex_);
   std::atomic<bool> merge_unwanted_{false};
   // The index as the task of another thread than the builder's.
   class Merger final : public BackgroundTask {
@@ -305,9 +313,6 @@ class IndexImpl final : public Index,
   };
   Merger merger_{*this};
   std::atomic<bool> merger_awake_{false};
-  // Calls that have taken sequences for a segment which is not there yet. Parts before and behind
-  // it must not become one meanwhile.
-  std::atomic<int> bulk_calls_{0};
 
   storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
   // The last records that were asked to be written, and durable.

@@ -15,28 +15,39 @@ constexpr std::uint32_t kFlushedRowsMin = 16'384;
 
 }  // namespace
 
+bool IndexImpl::is_merging(const Part* part) const {
+  return std::find(merging_.begin(), merging_.end(), part) != merging_.end();
+}
+
+bool IndexImpl::bulk_between(const PartView& left, const PartView& right) const {
+  return std::any_of(pending_bulks_.begin(), pending_bulks_.end(), [&](std::uint64_t sequence) {
+    return left.part->sequence(0) < sequence && sequence < right.part->sequence(0);
+  });
+}
+
 std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
   std::vector<MergeCandidate> candidates;
   candidates.reserve(view.parts.size());
-  for (const PartView& part : view.parts) {
+  for (std::size_t i = 0; i < view.parts.size(); ++i) {
+    const PartView& part = view.parts[i];
     const bool segment = part.part->segment() != nullptr;
-    const bool merging =
-        std::find(merging_.begin(), merging_.end(), part.part.get()) != merging_.end();
+    const bool merging = is_merging(part.part.get());
     candidates.push_back({part.rows, part.live_rows(),
                           segment && part.rows >= kGraphRowsMin && part.covered() < part.rows,
-                          segment && !merging && !is_claimed(part.part.get())});
+                          segment && !merging && !is_claimed(part.part.get()),
+                          i != 0 && bulk_between(view.parts[i - 1], part)});
   }
   return candidates;
 }
 
 bool IndexImpl::merge_due() {
-  return merging_.empty() && bulk_calls_.load() == 0 &&
-         pick_merge(merge_candidates(*newest())).has_value();
+  return merging_.empty() && pick_merge(merge_candidates(*newest())).has_value();
 }
 
 std::vector<PartView> IndexImpl::claim_merge() {
   std::vector<PartView> sources;
-  if (merge_unwanted_.load() || !merging_.empty() || bulk_calls_.load() != 0) return sources;
+  // Nor while somebody waits to hold every part.
+  if (merge_unwanted_.load() || claims_paused_ || !merging_.empty()) return sources;
   const std::shared_ptr<const View> view = newest();
   const auto range = pick_merge(merge_candidates(*view));
   if (!range.has_value()) return sources;

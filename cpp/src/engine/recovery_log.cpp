@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_bug.h"
 #include "engine/compaction.h"
 #include "engine/database_core.h"
 #include "storage/wal_reader.h"
@@ -48,7 +49,14 @@ Status DatabaseCore::replay_frame(const storage::WalFrame& frame,
 
 Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
   storage::Lsn durable = manifest.durable_lsn;
-  const auto visit = [&](const storage::WalFrame& frame) { return replay_frame(frame, manifest); };
+  std::vector<std::pair<storage::WalRecord, std::vector<std::byte>>> logged_again;
+  const auto visit = [&](const storage::WalFrame& frame) {
+    if constexpr (base::kSeededBug == base::kBugReplayThatLogs) {
+      const std::span<const std::byte> payload = frame.record.payload;
+      logged_again.emplace_back(frame.record, std::vector(payload.begin(), payload.end()));
+    }
+    return replay_frame(frame, manifest);
+  };
   SPRINGG_ASSIGN_OR_RETURN(
       const storage::WalScan scan,
       storage::scan_wal(*files_, path_, manifest.store, manifest.lsn, durable, visit));
@@ -72,6 +80,10 @@ Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
   storage::continue_wal(scan, settings);
   SPRINGG_ASSIGN_OR_RETURN(runtime_->log,
                            storage::WriteAheadLog::create(*files_, settings, clock_));
+  for (auto& [record, payload] : logged_again) {
+    record.payload = payload;
+    SPRINGG_RETURN_IF_ERROR(runtime_->log->append(record).status());
+  }
   runtime_->log->remove_through(manifest.lsn);
   return {};
 }
