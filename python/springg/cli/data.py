@@ -135,7 +135,7 @@ def import_command(
             with progress_bar(file) as progress:
                 try:
                     report = index.import_file(file, **words, progress=progress)
-                    database.flush()  # each file that was reported is on the disk
+                    database.sync()  # each file that was reported is on the disk
                 except springg.SpringgError as error:
                     if json:
                         print_json({**head(index), "files": reports, "error": str(error)})
