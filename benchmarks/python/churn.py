@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Upserts with deletes for a while: do rows/s, search, memory and disk stay what they were?
+"""Rows/s, search, memory and disk under upserts and deletes: do they stay what they were.
 
 An index of the steady size (dictionary embeddings, cosine, 384 dimensions) gets upserts of random
 ids and 20 % deletes, from one thread, in calls of a hundred rows, while another thread searches
@@ -85,7 +85,14 @@ class Searcher:
         }
 
 
-def churn(index, base, seconds: float, rate: float | None, directory: str, seed: int) -> dict:
+def churn(
+    index: springg.Index,
+    base: np.ndarray,
+    seconds: float,
+    rate: float | None,
+    directory: str,
+    seed: int,
+) -> dict:
     """Upsert and delete for a while; rows/s and sizes, a line every part of the time."""
     rng = np.random.default_rng(seed)
     parts = 10

@@ -12,8 +12,8 @@ from springg import _arrays, _core
 from springg._index_files import IndexFiles
 from springg._index_settings import IndexSettings
 from springg._progress import reporting
-from springg._settings import checked
 from springg._scanning import checked_batch_size, ids_of_view, scan_view
+from springg._settings import checked
 from springg.errors import InvalidArgument, error_of
 from springg.types import BatchHits, Hits, Record, records
 
