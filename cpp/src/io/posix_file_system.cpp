@@ -270,7 +270,9 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
+    DIR* opened = ::opendir(directory.c_str());
+    while (opened == nullptr && errno == EINTR) opened = ::opendir(directory.c_str());
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(opened, &::closedir);
     if (stream == nullptr) return posix_status(errno, "list", directory);
     std::vector<std::string> names;
     errno = 0;
