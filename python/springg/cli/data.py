@@ -130,7 +130,7 @@ def import_command(
     reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
-        for file in dict.fromkeys(map(file_to_read, files)):
+        for file in without_companions(files):
             begin = time.perf_counter()
             with progress_bar(file) as progress:
                 try:
@@ -149,6 +149,16 @@ def import_command(
         print_json(document)
     else:
         say(f"index {name} has {counted(document['rows'], 'row')}")
+
+
+def without_companions(files: list[str]) -> list[str]:
+    """Return the files without each .meta and .wal whose .bin is given too, as by `old.*`."""
+    kept: list[str] = []
+    for file in files:
+        whole = file_to_read(file)
+        if file == whole or whole not in (*files, *kept):
+            kept.append(whole)
+    return kept
 
 
 def head(index: springg.Index) -> dict[str, Any]:
