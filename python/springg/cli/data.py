@@ -130,7 +130,7 @@ def import_command(
     reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
-        for file in files_to_read(files):
+        for file in without_companions(files):
             begin = time.perf_counter()
             with progress_bar(file) as progress:
                 try:
@@ -151,18 +151,14 @@ def import_command(
         say(f"index {name} has {counted(document['rows'], 'row')}")
 
 
-def files_to_read(files: list[str]) -> list[str]:
-    """Return the files that were named; a .bin beside its own .meta or .wal once."""
-    read: list[str] = []
-    beside: set[str] = set()
+def without_companions(files: list[str]) -> list[str]:
+    """Return the files without each .meta and .wal whose .bin is given too, as by `old.*`."""
+    kept: list[str] = []
     for file in files:
-        named = file_to_read(file)
-        if named in read and (named != file or named in beside):
-            continue
-        if named != file:
-            beside.add(named)
-        read.append(named)
-    return read
+        whole = file_to_read(file)
+        if file == whole or whole not in (*files, *kept):
+            kept.append(whole)
+    return kept
 
 
 def head(index: springg.Index) -> dict[str, Any]:
