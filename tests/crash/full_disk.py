@@ -30,7 +30,7 @@ ROWS = 500  # a call
 BALLAST = 8 << 20
 
 
-class Failure(Exception):
+class FoundError(Exception):
     pass
 
 
@@ -44,15 +44,17 @@ def ids_of(call):
 
 def must(condition, what):
     if not condition:
-        raise Failure(what)
+        raise FoundError(what)
 
 
 def check_rows(index, calls, deleted):
     """Exactly the rows of these calls, less the deleted ids, each as it was sent."""
-    must(len(index) == len(calls) * ROWS - len(deleted),
-         f"{len(index)} rows, expected {len(calls) * ROWS - len(deleted)}")
+    must(
+        len(index) == len(calls) * ROWS - len(deleted),
+        f"{len(index)} rows, expected {len(calls) * ROWS - len(deleted)}",
+    )
     for call in calls:
-        ids = np.array([id for id in ids_of(call) if id not in deleted])
+        ids = np.array([key for key in ids_of(call) if key not in deleted])
         if len(ids) == 0:
             continue
         rows = vectors_of(call)[ids - call * ROWS]
@@ -68,7 +70,7 @@ def add_until_full(index, first, calls):
         except springg.ResourceExhausted as error:
             return call, str(error)
         calls.append(call)
-    raise Failure("the disk does not fill")
+    raise FoundError("the disk does not fill")
 
 
 def fill(root):
@@ -147,7 +149,7 @@ def main():
             return 0
         try:
             found = fill(root)
-        except (Failure, springg.SpringgError) as error:
+        except (FoundError, springg.SpringgError) as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             failures = 1
     print(json.dumps({
