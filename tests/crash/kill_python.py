@@ -107,73 +107,98 @@ class Child:
         rows = self.model[name]
         ids = self.random.sample(range(IDS), self.random.choice((1, 1, 1, 4, 20)))
         if update:
-            ids = [id for id in ids if str(id) in rows]
+            ids = [number for number in ids if str(number) in rows]
         if not ids:
             return
         vectors = [[float(self.random.randrange(-50, 50)) for _ in range(DIMENSIONS)] for _ in ids]
         documents = [self.document() if self.random.random() < 0.5 else None for _ in ids]
 
         def apply():
-            for id, vector, document in zip(ids, vectors, documents, strict=True):
-                kept = rows[str(id)][1] if update and document is None else document
-                rows[str(id)] = [vector, kept]
+            for number, vector, document in zip(ids, vectors, documents, strict=True):
+                kept = rows[str(number)][1] if update and document is None else document
+                rows[str(number)] = [vector, kept]
 
         level = self.random.choice(LEVELS)
         index = self.db[name]
         call = index.update if update else index.upsert
         verb = "update" if update else "upsert"
-        self.step(f"{verb} {len(ids)} rows of {name} at {level}", level,
-                  lambda: call(ids, vectors, documents, durability=level), apply)
+        self.step(
+            f"{verb} {len(ids)} rows of {name} at {level}",
+            level,
+            lambda: call(ids, vectors=vectors, metadata=documents, durability=level),
+            apply,
+        )
 
     def document(self):
         return {"n": self.random.randrange(1000), "t": "x" * self.random.choice((1, 30, 700))}
 
     def patch(self, name):
         rows = self.model[name]
-        ids = [id for id in rows if self.random.random() < 0.2]
+        ids = [number for number in rows if self.random.random() < 0.2]
         if not ids:
             return
         documents = [self.document() for _ in ids]
 
         def apply():
-            for id, document in zip(ids, documents, strict=True):
-                rows[id][1] = document
+            for number, document in zip(ids, documents, strict=True):
+                rows[number][1] = document
 
         level = self.random.choice(LEVELS)
         index = self.db[name]
-        self.step(f"patch {len(ids)} rows of {name} at {level}", level,
-                  lambda: index.update([int(id) for id in ids], metadata=documents,
-                                       durability=level), apply)
+        self.step(
+            f"patch {len(ids)} rows of {name} at {level}",
+            level,
+            lambda: index.update(
+                [int(number) for number in ids], metadata=documents, durability=level
+            ),
+            apply,
+        )
 
     def delete(self, name):
         ids = self.random.sample(range(IDS), self.random.randrange(1, 7))
         level = self.random.choice(LEVELS)
 
         def apply():
-            for id in ids:
-                self.model[name].pop(str(id), None)
+            for number in ids:
+                self.model[name].pop(str(number), None)
 
         index = self.db[name]
-        self.step(f"delete {len(ids)} ids of {name} at {level}", level,
-                  lambda: index.delete(ids, durability=level), apply)
+        self.step(
+            f"delete {len(ids)} ids of {name} at {level}",
+            level,
+            lambda: index.delete(ids, durability=level),
+            apply,
+        )
 
     def create(self):
         self.made += 1
         name = f"index-{self.seed}-{self.made}"
-        self.step(f"create {name}", "disk", lambda: self.db.create_index(name, DIMENSIONS),
-                  lambda: self.model.update({name: {}}))
+        self.step(
+            f"create {name}",
+            "disk",
+            lambda: self.db.create_index(name, DIMENSIONS),
+            lambda: self.model.update({name: {}}),
+        )
 
     def change_structure(self, name, draw):
         if draw < 85 and len(self.model) < 5:
             self.create()
         elif draw < 87:
-            self.step(f"drop {name}", "disk", lambda: self.db.drop_index(name),
-                      lambda: self.model.pop(name))
+            self.step(
+                f"drop {name}",
+                "disk",
+                lambda: self.db.drop_index(name),
+                lambda: self.model.pop(name),
+            )
         elif draw < 89:
             self.made += 1
             to = f"index-{self.seed}-{self.made}"
-            self.step(f"rename {name} to {to}", "disk", lambda: self.db.rename_index(name, to),
-                      lambda: self.model.update({to: self.model.pop(name)}))
+            self.step(
+                f"rename {name} to {to}",
+                "disk",
+                lambda: self.db.rename_index(name, to),
+                lambda: self.model.update({to: self.model.pop(name)}),
+            )
         elif draw < 91:
             self.step(f"clear {name}", "disk", self.db[name].clear, self.model[name].clear)
         elif draw < 96:
@@ -193,7 +218,7 @@ class Child:
 # --- the parent -------------------------------------------------------------------------------
 
 
-class Failure(Exception):
+class FailedRunError(Exception):
     def __init__(self, kind, what):
         super().__init__(what)
         self.kind = kind
@@ -220,7 +245,12 @@ def run_child(directory, seed, moment):
     if moment.random() < 0.2:
         time.sleep(moment.random() * 0.5)
     elif opened.wait(SECONDS):
-        time.sleep(0.0001 * 2 ** (moment.random() * 10))
+        said = 2 * moment.randrange(40)
+        end = time.monotonic() + SECONDS
+        while len(lines) < said and child.poll() is None and not hung:
+            time.sleep(0.001)
+            hung = time.monotonic() > end
+        time.sleep(0.00001 * 2 ** (moment.random() * 10))
     else:
         hung = True
     with contextlib.suppress(ProcessLookupError):
@@ -229,7 +259,7 @@ def run_child(directory, seed, moment):
     child.wait()
     reader.join()
     if hung:
-        raise Failure("other_failures", "opening did not end")
+        raise FailedRunError("other_failures", f"hangs after {lines[-1:]}")
     return [line.rstrip("\n").split("\t") for line in lines if line.endswith("\n")], errors, child
 
 
@@ -245,15 +275,15 @@ def judge(run, found):
         return
     older = [step["what"] for step in run[: states.start] if step["state"] == found]
     if older:
-        raise Failure("lost_acked", f"stands after {older[-1]!r}")
-    raise Failure("resurrected", f"holds {found}, the state of no moment")
+        raise FailedRunError("lost_acked", f"stands after {older[-1]!r}")
+    raise FailedRunError("resurrected", f"holds {found}, the state of no moment")
 
 
 def one_cycle(directory, run, seed, moment):
     lines, errors, child = run_child(directory, seed, moment)
     if not lines:
         if child.returncode != -9:
-            raise Failure("false_refusals", errors)
+            raise FailedRunError("false_refusals", errors)
         return run
     judge(run, lines[0][1])
     now = [{"what": "as it was found", "state": lines[0][1], "level": "disk", "ended": True}]
@@ -263,7 +293,7 @@ def one_cycle(directory, run, seed, moment):
         else:
             now[-1]["ended"] = True
     if child.returncode != -9:
-        raise Failure("other_failures", f"after {now[-1]['what']!r}: {errors}")
+        raise FailedRunError("other_failures", f"after {now[-1]['what']!r}: {errors}")
     return now
 
 
@@ -285,18 +315,31 @@ def main():
             cycles += 1
             try:
                 run = one_cycle(str(root / str(seed)), run, seed * 1000 + cycle, moment)
-            except Failure as failure:
+            except FailedRunError as failure:
                 counts[failure.kind] += 1
-                print(f"seed {seed}, cycle {cycle}: {failure}; {root / str(seed)}",
-                      *run, sep="\n  ", file=sys.stderr)
+                print(
+                    f"seed {seed}, cycle {cycle}: {failure}; {root / str(seed)}",
+                    *run,
+                    sep="\n  ",
+                    file=sys.stderr,
+                )
                 break
             operations += len(run) - 1
     if not any(counts.values()):
         shutil.rmtree(root)
-    print(json.dumps({
-        "harness": "kill_python", "first_seed": settings.seed, "seeds": seeds, "cycles": cycles,
-        "operations": operations, **counts, "seconds": round(time.monotonic() - begin, 1),
-    }))
+    print(
+        json.dumps(
+            {
+                "harness": "kill_python",
+                "first_seed": settings.seed,
+                "seeds": seeds,
+                "cycles": cycles,
+                "operations": operations,
+                **counts,
+                "seconds": round(time.monotonic() - begin, 1),
+            }
+        )
+    )
     return int(any(counts.values()))
 
 

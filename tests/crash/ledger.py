@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The ledger of crash runs.
 
-    ledger.py next LEDGER HARNESS   the first seed that no run of the harness in it has had
-    ledger.py add LEDGER COMMIT     appends a line for the JSON line that a harness printed
+ledger.py next LEDGER HARNESS   the first seed that no run of the harness in it has had
+ledger.py add LEDGER COMMIT     appends a line for the JSON line that a harness printed
 """
 
 import csv
