@@ -254,7 +254,7 @@ void DatabaseCore::want_flush() noexcept {
   }
   if (checkpoint_asked_.exchange(true)) return;
   // Without memory or a thread for it now: the next write asks again.
-  if (!runtime_->worker.add(weak_from_this())) checkpoint_asked_.store(false);
+  if (!runtime_->keeper.add(weak_from_this())) checkpoint_asked_.store(false);
 }
 
 bool DatabaseCore::background_step(Progress& stop) {
@@ -309,7 +309,8 @@ Status DatabaseCore::close() {
 
 void DatabaseCore::abandon() {
   runtime_->gate.shut();
-  runtime_->worker.stop();
+  runtime_->keeper.stop();
+  runtime_->builder.stop();
   runtime_->pool.stop();
   runtime_->log.reset();
   remove_reserve();

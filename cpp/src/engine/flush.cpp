@@ -145,6 +145,7 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
     SPRINGG_ASSIGN_OR_RETURN(auto mapped, SegmentPart::open(std::move(file), runtime_->budget));
     flushed.mapped.emplace_back(part.part.get(), std::move(mapped));
   }
+  SPRINGG_RETURN_IF_ERROR(segment.check_readable());
   if (saved.overlay != part.overlay) {
     saved.overlay = part.overlay;
     saved.entry.delta = base::Uuid::random();

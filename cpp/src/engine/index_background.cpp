@@ -73,6 +73,7 @@ Status IndexImpl::convert_claimed(const PartView& source, base::Executor& execut
   release_claim(source.part.get());
   if (!made.ok()) return made.take_status();
   replace_parts({source}, *made);
+  wake_merger();
   return {};
 }
 
@@ -106,10 +107,12 @@ void IndexImpl::wake_builder() {
     work = work || (part.part->memtable() != nullptr && &part != growing);
   }
   // Only the last part can be active; one that is not is sealed, whatever its place.
-  work = work || (growing != nullptr && growing->part != active_) || merge_due();
-  if (!work || builder_awake_.exchange(true)) return;
+  work = work || (growing != nullptr && growing->part != active_);
   // Without memory or a thread for it now: the next write asks again.
-  if (!runtime_->worker.add(weak_from_this())) builder_awake_.store(false);
+  if (work && !builder_awake_.exchange(true) && !runtime_->builder.add(weak_from_this())) {
+    builder_awake_.store(false);
+  }
+  wake_merger();
 }
 
 bool IndexImpl::background_step(Progress& stop) {
@@ -127,8 +130,7 @@ bool IndexImpl::background_step(Progress& stop) {
       SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, executor, &stop));
       return true;
     }
-    SPRINGG_ASSIGN_OR_RETURN(const bool extended, extend_active(executor, stop));
-    return extended ? true : merge_step(executor, stop);
+    return extend_active(executor, stop);
   });
   if (!stop.update(0, 0)) return false;
   if (!more.ok()) {
@@ -137,17 +139,6 @@ bool IndexImpl::background_step(Progress& stop) {
   }
   if (*more) builder_awake_.store(true);
   return *more;
-}
-
-Result<bool> IndexImpl::merge_step(base::Executor& executor, Progress& stop) {
-  std::vector<PartView> sources;
-  {
-    base::MutexLock lock(write_mutex_);
-    sources = claim_merge();
-  }
-  if (sources.empty()) return false;
-  SPRINGG_RETURN_IF_ERROR(merge(sources, executor, stop));
-  return true;
 }
 
 Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {

@@ -68,6 +68,7 @@ Status set_metadata(const RowInput& input, const View* before,
     any = any || text.has_value();
     text.has_value() ? metadata.append(*text) : metadata.append_none();
   }
+  if (before != nullptr) SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
   return any ? builder.set_metadata(metadata) : Status();
 }
 
@@ -194,6 +195,7 @@ Result<IndexImpl::Receipt> IndexImpl::insert_segment(const RowInput& input, Mode
     if (location.has_value()) editor.erase(*location);
   }
   editor.insert(bulk.part, bulk.record.rows);
+  SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));  // whose sequences tell the place
   ViewQueue::Node entry = entry_of(editor.finish(
       std::max(before->last_sequence, bulk.record.first_sequence + bulk.record.rows - 1)));
   SPRINGG_ASSIGN_OR_RETURN(

@@ -245,6 +245,7 @@ class IndexImpl final : public Index,
   // Segments that background work should make one of, entered into merging_; none: nothing to do.
   std::vector<PartView> claim_merge() SPRINGG_REQUIRES(write_mutex_);
   bool merge_due() SPRINGG_REQUIRES(write_mutex_);
+  void wake_merger() SPRINGG_REQUIRES(write_mutex_);
   Result<bool> merge_step(base::Executor& executor, Progress& stop) SPRINGG_EXCLUDES(write_mutex_);
   // Merges them unless `stop` or somebody who needs the parts says stop.
   Status merge(const std::vector<PartView>& sources, base::Executor& executor, Progress& stop)
@@ -301,6 +302,17 @@ class IndexImpl final : public Index,
   // not become one part: it could not have its place between them, and sequences would not ascend.
   std::vector<std::uint64_t> pending_bulks_ SPRINGG_GUARDED_BY(write_mutex_);
   std::atomic<bool> merge_unwanted_{false};
+  // The index as the task of another thread than the builder's.
+  class Merger final : public BackgroundTask {
+   public:
+    explicit Merger(IndexImpl& index) : index_(index) {}
+    bool background_step(Progress& stop) override;
+
+   private:
+    IndexImpl& index_;
+  };
+  Merger merger_{*this};
+  std::atomic<bool> merger_awake_{false};
 
   storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
   // The last records that were asked to be written, and durable.

@@ -79,6 +79,38 @@ Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& ex
   return {};
 }
 
+void IndexImpl::wake_merger() {
+  if (!merge_due() || merger_awake_.exchange(true)) return;
+  const std::shared_ptr<BackgroundTask> task(shared_from_this(), &merger_);
+  if (!runtime_->keeper.add(task)) merger_awake_.store(false);
+}
+
+bool IndexImpl::Merger::background_step(Progress& stop) {
+  index_.merger_awake_.store(false);
+  auto more = guarded([&]() -> Result<bool> {
+    base::InlineExecutor executor;
+    return index_.merge_step(executor, stop);
+  });
+  if (!stop.update(0, 0)) return false;
+  if (!more.ok()) {
+    index_.keep_error(more.take_status());
+    return false;
+  }
+  if (*more) index_.merger_awake_.store(true);
+  return *more;
+}
+
+Result<bool> IndexImpl::merge_step(base::Executor& executor, Progress& stop) {
+  std::vector<PartView> sources;
+  {
+    base::MutexLock lock(write_mutex_);
+    sources = claim_merge();
+  }
+  if (sources.empty()) return false;
+  SPRINGG_RETURN_IF_ERROR(merge(sources, executor, stop));
+  return true;
+}
+
 void IndexImpl::stop_merging() {
   merge_unwanted_.store(true);
   while (!merging_.empty()) claims_changed_.wait(write_mutex_);

@@ -85,6 +85,7 @@ Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
                                          std::to_string(manifest->generation)});
   }
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(manifest->store));
+  if (mapped->unreadable()) return unreadable_file(path);
   return std::optional<Manifest>(std::move(manifest).value());
 }
 

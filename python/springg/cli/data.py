@@ -130,12 +130,12 @@ def import_command(
     reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
-        for file in files_to_read(files):
+        for file in without_companions(files):
             begin = time.perf_counter()
             with progress_bar(file) as progress:
                 try:
                     report = index.import_file(file, **words, progress=progress)
-                    database.flush()  # each file that was reported is on the disk
+                    database.sync()  # each file that was reported is on the disk
                 except springg.SpringgError as error:
                     if json:
                         print_json({**head(index), "files": reports, "error": str(error)})
@@ -151,14 +151,14 @@ def import_command(
         say(f"index {name} has {counted(document['rows'], 'row')}")
 
 
-def files_to_read(files: list[str]) -> list[str]:
-    """Return the files that were named; a .bin beside its own .meta or .wal once."""
-    read: list[str] = []
+def without_companions(files: list[str]) -> list[str]:
+    """Return the files without each .meta and .wal whose .bin is given too, as by `old.*`."""
+    kept: list[str] = []
     for file in files:
-        named = file_to_read(file)
-        if named == file or named not in read:
-            read.append(named)
-    return read
+        whole = file_to_read(file)
+        if file == whole or whole not in (*files, *kept):
+            kept.append(whole)
+    return kept
 
 
 def head(index: springg.Index) -> dict[str, Any]:

@@ -116,7 +116,8 @@ void check_freeze(std::uint64_t deleted_before) {
   const auto stats = require_value(index->stats());
   CHECK(stats.segments == 1);
   CHECK(stats.memtable_rows == 2);
-  runtime->worker.stop();
+  runtime->keeper.stop();
+  runtime->builder.stop();
 }
 
 }  // namespace
