@@ -107,16 +107,16 @@ class Child:
         rows = self.model[name]
         ids = self.random.sample(range(IDS), self.random.choice((1, 1, 1, 4, 20)))
         if update:
-            ids = [key for key in ids if str(key) in rows]
+            ids = [number for number in ids if str(number) in rows]
         if not ids:
             return
         vectors = [[float(self.random.randrange(-50, 50)) for _ in range(DIMENSIONS)] for _ in ids]
         documents = [self.document() if self.random.random() < 0.5 else None for _ in ids]
 
         def apply():
-            for key, vector, document in zip(ids, vectors, documents, strict=True):
-                kept = rows[str(key)][1] if update and document is None else document
-                rows[str(key)] = [vector, kept]
+            for number, vector, document in zip(ids, vectors, documents, strict=True):
+                kept = rows[str(number)][1] if update and document is None else document
+                rows[str(number)] = [vector, kept]
 
         level = self.random.choice(LEVELS)
         index = self.db[name]
@@ -125,7 +125,7 @@ class Child:
         self.step(
             f"{verb} {len(ids)} rows of {name} at {level}",
             level,
-            lambda: call(ids, vectors, documents, durability=level),
+            lambda: call(ids, vectors=vectors, metadata=documents, durability=level),
             apply,
         )
 
@@ -134,21 +134,23 @@ class Child:
 
     def patch(self, name):
         rows = self.model[name]
-        ids = [key for key in rows if self.random.random() < 0.2]
+        ids = [number for number in rows if self.random.random() < 0.2]
         if not ids:
             return
         documents = [self.document() for _ in ids]
 
         def apply():
-            for key, document in zip(ids, documents, strict=True):
-                rows[key][1] = document
+            for number, document in zip(ids, documents, strict=True):
+                rows[number][1] = document
 
         level = self.random.choice(LEVELS)
         index = self.db[name]
         self.step(
             f"patch {len(ids)} rows of {name} at {level}",
             level,
-            lambda: index.update([int(key) for key in ids], metadata=documents, durability=level),
+            lambda: index.update(
+                [int(number) for number in ids], metadata=documents, durability=level
+            ),
             apply,
         )
 
@@ -157,8 +159,8 @@ class Child:
         level = self.random.choice(LEVELS)
 
         def apply():
-            for key in ids:
-                self.model[name].pop(str(key), None)
+            for number in ids:
+                self.model[name].pop(str(number), None)
 
         index = self.db[name]
         self.step(
@@ -216,7 +218,7 @@ class Child:
 # --- the parent -------------------------------------------------------------------------------
 
 
-class FoundError(Exception):
+class FailedRunError(Exception):
     def __init__(self, kind, what):
         super().__init__(what)
         self.kind = kind
@@ -243,7 +245,12 @@ def run_child(directory, seed, moment):
     if moment.random() < 0.2:
         time.sleep(moment.random() * 0.5)
     elif opened.wait(SECONDS):
-        time.sleep(0.0001 * 2 ** (moment.random() * 10))
+        said = 2 * moment.randrange(40)
+        end = time.monotonic() + SECONDS
+        while len(lines) < said and child.poll() is None and not hung:
+            time.sleep(0.001)
+            hung = time.monotonic() > end
+        time.sleep(0.00001 * 2 ** (moment.random() * 10))
     else:
         hung = True
     with contextlib.suppress(ProcessLookupError):
@@ -252,7 +259,7 @@ def run_child(directory, seed, moment):
     child.wait()
     reader.join()
     if hung:
-        raise FoundError("other_failures", "opening did not end")
+        raise FailedRunError("other_failures", f"hangs after {lines[-1:]}")
     return [line.rstrip("\n").split("\t") for line in lines if line.endswith("\n")], errors, child
 
 
@@ -268,15 +275,15 @@ def judge(run, found):
         return
     older = [step["what"] for step in run[: states.start] if step["state"] == found]
     if older:
-        raise FoundError("lost_acked", f"stands after {older[-1]!r}")
-    raise FoundError("resurrected", f"holds {found}, the state of no moment")
+        raise FailedRunError("lost_acked", f"stands after {older[-1]!r}")
+    raise FailedRunError("resurrected", f"holds {found}, the state of no moment")
 
 
 def one_cycle(directory, run, seed, moment):
     lines, errors, child = run_child(directory, seed, moment)
     if not lines:
         if child.returncode != -9:
-            raise FoundError("false_refusals", errors)
+            raise FailedRunError("false_refusals", errors)
         return run
     judge(run, lines[0][1])
     now = [{"what": "as it was found", "state": lines[0][1], "level": "disk", "ended": True}]
@@ -286,7 +293,7 @@ def one_cycle(directory, run, seed, moment):
         else:
             now[-1]["ended"] = True
     if child.returncode != -9:
-        raise FoundError("other_failures", f"after {now[-1]['what']!r}: {errors}")
+        raise FailedRunError("other_failures", f"after {now[-1]['what']!r}: {errors}")
     return now
 
 
@@ -308,7 +315,7 @@ def main():
             cycles += 1
             try:
                 run = one_cycle(str(root / str(seed)), run, seed * 1000 + cycle, moment)
-            except FoundError as failure:
+            except FailedRunError as failure:
                 counts[failure.kind] += 1
                 print(
                     f"seed {seed}, cycle {cycle}: {failure}; {root / str(seed)}",

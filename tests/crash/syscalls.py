@@ -39,7 +39,7 @@ CALLS = {
 }
 # Faults that a caller may not see: the call is made again, or goes on with the rest.
 HIDDEN = {("openat", "EINTR"), ("pwrite64", "EINTR"), ("fallocate", "EINTR"), ("pwrite64", "short")}
-# These open the database again: a file of the log that could not be synced is made anew then.
+# These open the database again: a file that could not be synced is then made anew.
 REOPENING = {"close", "crash_and_open"}
 SECONDS = 60  # nothing here takes a hundredth of it
 KILLED = (-9, 137)
@@ -56,7 +56,7 @@ class Run:
         return f"{self.scenario}/{self.call}/{self.fault}/{self.n}"
 
 
-class FoundError(Exception):
+class FailedRunError(Exception):
     def __init__(self, kind, run, what):
         super().__init__(f"{run}: {what}")
         self.kind = kind
@@ -122,7 +122,7 @@ class Lane:
         lines = [line.split("\t") for line in done.stdout.splitlines()]
         bad = [line for line in lines if line[0] in ("error", "fault")]
         if bad:
-            raise FoundError("others", f"{scenario}/prepare", bad)
+            raise FailedRunError("others", f"{scenario}/prepare", bad)
         allowed = [line[1:] for line in lines if line[0] == "allowed"][-1]
         self.templates[scenario] = (directory, allowed)
 
@@ -157,9 +157,9 @@ class Lane:
                 continue
             opened += 1
             if "O_CLOEXEC" not in line or not re.search("O_NOFOLLOW|O_DIRECTORY", line):
-                raise FoundError("others", f"{scenario}/seam", f"opened past io: {line}")
+                raise FailedRunError("others", f"{scenario}/seam", f"opened past io: {line}")
         if opened == 0:
-            raise FoundError("others", f"{scenario}/seam", "strace saw no file opened")
+            raise FailedRunError("others", f"{scenario}/seam", "strace saw no file opened")
         self.opened_before[scenario] = loader
 
     def fresh(self, scenario):
@@ -187,7 +187,7 @@ class Lane:
                 command, capture_output=True, text=True, timeout=SECONDS, env=environment
             )
         except subprocess.TimeoutExpired as error:
-            raise FoundError("hung", run, f"hangs: {error.stdout}") from error
+            raise FailedRunError("hung", run, f"hangs: {error.stdout}") from error
         with self.lock:
             self.runs += 1
         traced = trace.read_text() if trace.exists() else ""
@@ -230,17 +230,21 @@ def judge_run(run, allowed_at_first, done, answer, trace):
     story = "\n".join(["", *done.stdout.splitlines(), done.stderr])
     expected = KILLED if run.fault == "kill" else ()
     if done.returncode != 0 and done.returncode not in expected:
-        raise FoundError("crashed", run, f"ended with status {done.returncode}{story}")
+        raise FailedRunError("crashed", run, f"ended with status {done.returncode}{story}")
     for line in lines:
         if line[0] == "fault":
-            raise FoundError("broken_promises", run, line[1] + story)
+            raise FailedRunError("broken_promises", run, line[1] + story)
         if line[0] == "error" and (run.call, run.fault) in HIDDEN:
-            raise FoundError("broken_promises", run, f"should not have failed: {line[1]}{story}")
+            raise FailedRunError(
+                "broken_promises", run, f"should not have failed: {line[1]}{story}"
+            )
     if not re.fullmatch("[0-9a-f]{16}", answer):
-        raise FoundError("false_refusals", run, answer + story)
+        raise FailedRunError("false_refusals", run, answer + story)
     if answer not in promised[-1]:
         known = any(answer in states for states in promised)
-        raise FoundError("lost_acked" if known else "resurrected", run, f"holds {answer}{story}")
+        raise FailedRunError(
+            "lost_acked" if known else "resurrected", run, f"holds {answer}{story}"
+        )
     opened_again = any(line[0] == "error" and line[1].startswith("open: ") for line in lines)
     if run.scenario not in REOPENING and not opened_again:
         check_no_second_sync(run, trace)
@@ -254,7 +258,7 @@ def check_no_second_sync(run, trace):
         if synced is None:
             continue
         if synced[1] in failed:
-            raise FoundError("broken_promises", run, f"synced again after an error: {line}")
+            raise FailedRunError("broken_promises", run, f"synced again after an error: {line}")
         if "(INJECTED)" in line and "ENOSPC" not in line:
             failed.add(synced[1])
 
@@ -294,7 +298,7 @@ def run_lane(lane, only, jobs):
         for future in concurrent.futures.as_completed(futures):
             try:
                 met[future] = future.result()
-            except FoundError as failure:
+            except FailedRunError as failure:
                 counts[failure.kind] += 1
                 print(failure, file=sys.stderr)
     for judge in lane.judges:
