@@ -19,6 +19,7 @@ lane() {
 
 short() {
   lane "$programs/crash_states" --states 250000
+  lane "$programs/flips"
   lane "$programs/kill_cycles" --cycles 3000
   lane "$python" tests/crash/syscalls.py "$programs/scenario"
   lane "$python" tests/crash/kill_python.py --cycles 60
