@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,10 @@ class FailingFileSystem final : public io::FileSystem {
  public:
   // The call after `calls` more successful ones fails, and all that follow it but remove();
   // below 0: none.
-  void fail_after(int calls) { left_ = calls; }
+  void fail_after(int calls) {
+    const std::lock_guard lock(mutex_);
+    left_ = calls;
+  }
   const std::vector<std::string>& calls() const { return calls_; }
 
   Status create_directories(const std::string& path) override {
@@ -84,6 +88,7 @@ class FailingFileSystem final : public io::FileSystem {
   };
 
   Status next(const char* call) {
+    const std::lock_guard lock(mutex_);  // the log has a thread of its own
     calls_.emplace_back(call);
     if (left_ < 0) return {};
     if (left_ == 0) return resource_exhausted("the disk is full");
@@ -92,6 +97,7 @@ class FailingFileSystem final : public io::FileSystem {
   }
 
   std::unique_ptr<io::FileSystem> files_ = io::make_memory_file_system();
+  std::mutex mutex_;
   int left_ = -1;
   std::vector<std::string> calls_;
 };
