@@ -5,15 +5,18 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "arguments.h"
 #include "errors.h"
 #include "handles.h"
 #include "progress.h"
 #include "springg/database.h"
+#include "springg/maintenance.h"
 
 namespace springg::bindings {
 
@@ -91,8 +94,10 @@ struct DatabaseHandle {
 };
 
 DatabaseHandle open_database(const py::bytes& path, const py::object& threads,
-                             const py::object& memory_limit, const std::string& durability) {
+                             const py::object& memory_limit, const std::string& durability,
+                             bool read_only) {
   DatabaseOptions options;
+  options.read_only = read_only;
   options.durability = take(parse_durability(durability));
   options.threads =
       static_cast<unsigned>(unsigned_of(threads, "threads", std::numeric_limits<unsigned>::max()));
@@ -132,10 +137,56 @@ IndexHandle create_index(DatabaseHandle& self, const std::string& name,
       without_gil([&] { return self.database->create_index(name, options, exist_ok); }))};
 }
 
-py::object python_path(const DatabaseHandle& self) {
-  const std::string path = self.database->path();
+py::object path_text(const std::string& path) {
   return py::reinterpret_steal<py::object>(
       PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
+}
+
+py::object python_path(const DatabaseHandle& self) { return path_text(self.database->path()); }
+
+py::tuple tuple_of(const SnapshotInfo& info) {
+  return py::make_tuple(path_text(info.path), info.lsn, info.generation, info.rows, info.bytes,
+                        info.linked);
+}
+
+template <class T>
+py::object or_none(const std::optional<T>& value) {
+  return value.has_value() ? py::cast(*value) : py::object(py::none());
+}
+
+py::list paths_of(const std::vector<std::string>& names) {
+  py::list list;
+  for (const std::string& name : names) list.append(path_text(name));
+  return list;
+}
+
+py::tuple tuple_of(const CheckReport& report) {
+  py::list problems;
+  for (const Problem& problem : report.problems) {
+    problems.append(py::make_tuple(path_text(problem.file), or_none(problem.offset),
+                                   text_of(problem.what), text_of(problem.index),
+                                   or_none(problem.rows_lost)));
+  }
+  return py::make_tuple(problems, paths_of(report.unknown_files), paths_of(report.leftover_files),
+                        report.repaired, paths_of(report.kept_files));
+}
+
+void bind_maintenance(py::module_& module) {
+  module.def(
+      "restore",
+      [](const py::bytes& snapshot, const py::bytes& path) {
+        const std::string from = snapshot;
+        const std::string to = path;
+        without_gil([&] { return springg::restore(from, to); });
+      },
+      py::arg("snapshot"), py::arg("path"), "Makes a database of a snapshot.");
+  module.def(
+      "check",
+      [](const py::bytes& path, bool repair) {
+        const std::string text = path;
+        return tuple_of(without_gil([&] { return springg::check(text, repair); }));
+      },
+      py::arg("path"), py::arg("repair"), "Verifies a directory, or repairs it.");
 }
 
 }  // namespace
@@ -144,7 +195,7 @@ void bind_database(py::module_& module) {
   py::class_<DatabaseHandle>(module, "Database", plain_class(),
                              "A directory of indexes, or memory alone.")
       .def_static("open", &open_database, py::arg("path"), py::arg("threads"),
-                  py::arg("memory_limit"), py::arg("durability"))
+                  py::arg("memory_limit"), py::arg("durability"), py::arg("read_only"))
       .def_property_readonly("path", &python_path)
       .def_property_readonly("closed",
                              [](const DatabaseHandle& self) { return self.database->closed(); })
@@ -177,6 +228,21 @@ void bind_database(py::module_& module) {
       .def("flush",
            [](DatabaseHandle& self) { without_gil([&] { return self.database->flush(); }); })
       .def("sync", [](DatabaseHandle& self) { without_gil([&] { return self.database->sync(); }); })
+      .def("refresh",
+           [](DatabaseHandle& self) { without_gil([&] { return self.database->refresh(); }); })
+      .def(
+          "snapshot",
+          [](DatabaseHandle& self, const py::bytes& path) {
+            const std::string text = path;
+            return tuple_of(without_gil([&] { return self.database->snapshot(text); }));
+          },
+          py::arg("path"))
+      .def(
+          "check",
+          [](const DatabaseHandle& self, bool repair) {
+            return tuple_of(without_gil([&] { return self.database->check(repair); }));
+          },
+          py::arg("repair"))
       .def("stats",
            [](const DatabaseHandle& self) {
              const auto counts = without_gil([&] { return self.database->stats(); });
@@ -194,6 +260,7 @@ void bind_database(py::module_& module) {
            })
       .def("close",
            [](DatabaseHandle& self) { without_gil([&] { return self.database->close(); }); });
+  bind_maintenance(module);
   module.def(
       "wait_for_closings",
       [] {

@@ -42,6 +42,7 @@ from springg.errors import (
     Unsupported,
 )
 from springg.index import Index
+from springg.maintenance import CheckReport, Problem, SnapshotInfo, check, restore
 from springg.types import BatchHits, Hit, Hits, Record
 
 if _typing.TYPE_CHECKING:
@@ -52,6 +53,7 @@ if _typing.TYPE_CHECKING:
 __all__ = [
     "AlreadyExists",
     "BatchHits",
+    "CheckReport",
     "Corruption",
     "Database",
     "DeadlineExceeded",
@@ -66,16 +68,20 @@ __all__ = [
     "InvalidArgument",
     "IoError",
     "NotFound",
+    "Problem",
     "Record",
     "ResourceExhausted",
+    "SnapshotInfo",
     "SpringgError",
     "Unavailable",
     "Unsupported",
     "__version__",
+    "check",
     "cpu_features",
     "datasets",
     "errors",
     "open",
+    "restore",
 ]
 
 __version__: str = _core.__version__

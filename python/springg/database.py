@@ -16,6 +16,7 @@ from springg._arrays import boolean
 from springg._settings import checked, dtype_name
 from springg.errors import SpringgError, error_of
 from springg.index import Index
+from springg.maintenance import CheckReport, SnapshotInfo, real_path
 from springg.types import counted, html_table
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     durability: Durability = "disk",
     memory_limit: int | str | None = None,
     threads: int = 0,
+    read_only: bool = False,
 ) -> Database:
     """Open a directory of indexes, or memory alone.
 
@@ -55,6 +57,10 @@ def open(  # noqa: A001 - springg.open, as gzip.open
         against an estimate, and a growing table can pass it by one step.
     threads : int
         Threads for long work; 0 takes every core that the process may use (affinity and cgroup).
+    read_only : bool
+        Beside a process that writes, or alone: takes no lock and writes no file. What the writer
+        writes is seen within 100 ms, or after `Database.refresh`; all rows of a call appear
+        together. Whatever changes something raises `FailedPrecondition`.
 
     Returns
     -------
@@ -67,6 +73,8 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     FailedPrecondition
         Another process holds the directory (its pid is named), or this process has it open with
         other options.
+    NotFound
+        `read_only`, and there is no database.
     Corruption, Unsupported, IoError
         The files are damaged, from a newer release, or cannot be read or written.
 
@@ -76,21 +84,15 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     the log and in no segment yet. A process that ends without closing closes its databases in an
     exit handler, so that the next open has nothing to replay; one that is killed loses no more
     than its durability says.
+
+    A database of a directory, and an `Index` of it, can be pickled: it is opened again by its path,
+    read-only, where it is unpickled.
     """
-    name = os.fspath(path)
-    if not isinstance(name, str):
-        raise TypeError(f"path must be a str or os.PathLike[str], got {type(path).__name__}")
-    if "\0" in name:
-        raise error_of("invalid_argument", f"path must not hold a nul character, got {name!r}")
-    try:
-        if name != ":memory:":
-            # The same directory has one name however it is spelled, and whatever chdir() follows.
-            name = os.path.realpath(name)
-        encoded = os.fsencode(name)
-    except UnicodeEncodeError as error:
-        raise error_of("invalid_argument", f"path is no file name: {error}") from None
+    encoded = real_path(path)[1]
     level = checked("durability", durability)
-    return Database(_core.Database.open(encoded, threads, _bytes_of(memory_limit), level))
+    limit = _bytes_of(memory_limit)
+    core = _core.Database.open(encoded, threads, limit, level, boolean("read_only", read_only))
+    return Database(core, {"threads": threads, "memory_limit": limit, "durability": level})
 
 
 class Database:
@@ -102,8 +104,9 @@ class Database:
     call there raises `FailedPrecondition`.
     """
 
-    def __init__(self, core: _core.Database) -> None:
+    def __init__(self, core: _core.Database, options: dict[str, Any]) -> None:
         self._core = core
+        self._options = options
         self._process = os.getpid()
         _open_databases.add(self)
 
@@ -237,11 +240,62 @@ class Database:
         """
         self._core.sync()
 
+    def refresh(self) -> None:
+        """Show what the writer has written by now; for a database that was opened read-only.
+
+        It follows by itself within 100 ms. This waits for what the writer has given to the system,
+        whether or not it is on the disk yet, and says why when it cannot follow. Any other
+        database is up to date, and nothing is done.
+
+        Raises
+        ------
+        Corruption, IoError
+            What was seen before stays; the next `refresh` tries again.
+        FailedPrecondition
+            Another database is in the directory now.
+        """
+        self._core.refresh()
+
+    def snapshot(self, path: str | os.PathLike[str]) -> SnapshotInfo:
+        """Take a copy of the database as it is at one moment, while writers go on.
+
+        The copy is a database: `springg.open` opens it and may write to it, which never touches
+        its source, and `springg.restore` makes others of it. Segments are shared with the source
+        by hard links where the file system has them, so it takes little time and space; only what
+        no segment has yet is written anew. A flush comes first.
+
+        Parameters
+        ----------
+        path : path-like
+            A directory that is empty, or not there.
+
+        Returns
+        -------
+        SnapshotInfo
+
+        Raises
+        ------
+        FailedPrecondition
+            There is something at `path`, or the database is in memory alone.
+        ResourceExhausted, IoError
+            Nothing is left of it.
+        """
+        return SnapshotInfo(*self._core.snapshot(real_path(path)[1]))
+
+    def check(self, repair: bool = False) -> CheckReport:
+        """Verify every checksum, graph and count of the directory, and its log, as `springg.check`.
+
+        Writers may go on. To repair, close the database and call `springg.check` with ``repair``:
+        here that raises `FailedPrecondition` when there is damage.
+        """
+        return CheckReport(self._core.check(boolean("repair", repair)))
+
     def stats(self) -> dict[str, Any]:
         """Generation of the manifest, last sequence, positions in the log, and counts.
 
         ``background_error`` is the error of a background flush that the next write will raise, or
-        None.
+        None. Read-only, ``last_lsn`` is the position that is shown, and ``stale`` is 1 when the
+        writer could not be followed the last time; `refresh` says why.
         """
         return self._core.stats()
 
@@ -256,6 +310,11 @@ class Database:
         is fine. Another handle on the same database stays open.
         """
         self._core.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path == ":memory:":
+            raise TypeError("a database in memory cannot be pickled: it has no path")
+        return open_again, (self.path, self._options)
 
     def __enter__(self) -> Database:
         if self.closed:
@@ -302,6 +361,16 @@ class Database:
         except SpringgError as error:
             return str(error)
         return counted(count, "index", "indexes")
+
+
+def open_again(path: str, options: dict[str, Any]) -> Database:
+    """Open what was pickled."""
+    return open(path, read_only=True, **options)
+
+
+def open_index_again(path: str, options: dict[str, Any], name: str) -> Index:
+    """Open an index that was pickled."""
+    return open_again(path, options).index(name)
 
 
 def _name(name: Any) -> str:

@@ -440,6 +440,12 @@ class Index(IndexFiles, IndexSettings):
         """
         return self._core.stats()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from springg.database import open_index_again
+
+        _, (path, options) = self._database.__reduce__()
+        return open_index_again, (path, options, self.name)
+
     def __contains__(self, id: object) -> bool:  # noqa: A002
         try:
             column = _arrays.id_column(id)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "springg/index.h"
+#include "springg/maintenance.h"
 #include "springg/options.h"
 #include "springg/status.h"
 
@@ -45,11 +46,25 @@ class Database {
   // Handles follow. kNotFound; kAlreadyExists when `to` is taken; kInvalidArgument when it is no
   // name. Publishes one manifest, whatever the index's size; on an error the old name stays.
   virtual Status rename_index(const std::string& from, const std::string& to) = 0;
+  // Of a read-only database: shows what the writer has given to the system by now, whether or not
+  // it is on the disk yet. A call's rows appear together. On an error what was shown stays; the
+  // next refresh tries again. kCorruption (file and offset), kNotFound when the directory is gone,
+  // kFailedPrecondition when it has another database now. Any other database: does nothing.
+  virtual Status refresh() = 0;
   // Everything acknowledged before the call is on the disk, whatever its durability. kIoError.
   virtual Status sync() = 0;
   // Everything acknowledged before the call is in segments, the manifest that names them is
   // durable, and the log is cut. Atomic: on an error the old state is intact on disk and in memory.
   virtual Status flush() = 0;
+  // A copy of the database as it was at one position of the log, in a directory that must be empty
+  // or not exist. Writers go on; a flush comes first. Segments are shared by links where the file
+  // system has them. The copy is a database of its own, with a store uuid of its own, and it was
+  // opened once when this returns. kFailedPrecondition: in memory, or not empty; after an error
+  // nothing of it is left.
+  virtual Result<SnapshotInfo> snapshot(const std::string& path) = 0;
+  // springg::check() of its directory while it is open; nothing is to be checked in memory.
+  // `repair` with damage: kFailedPrecondition, since that needs a directory that nobody has open.
+  virtual Result<CheckReport> check(bool repair) const = 0;
   // Bytes by component: "vectors", "graphs", "ids", "metadata", "other", "total".
   virtual Result<std::map<std::string, std::uint64_t>> memory_usage() const = 0;
   // Generation of the manifest, last sequence, positions in the log ("last_lsn", "durable_lsn",

@@ -45,6 +45,10 @@ struct DatabaseOptions {
   // Opening after a crash reads that much of it, and what came while the segments were written.
   std::uint64_t log_bytes_max = std::uint64_t{256} << 20;
 
+  // Beside a writer in another process, or alone: takes no lock, writes no file, follows what is
+  // written within 100 ms or on refresh(). Every change is refused with kFailedPrecondition.
+  bool read_only = false;
+
   bool operator==(const DatabaseOptions&) const = default;
 };
 

@@ -12,8 +12,6 @@
 
 namespace springg::engine {
 
-namespace {
-
 // Linux keeps a priority for each thread; elsewhere it would be the whole process's.
 void lower_own_priority() noexcept {
 #if defined(__linux__)
@@ -21,8 +19,6 @@ void lower_own_priority() noexcept {
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNiceness);
 #endif
 }
-
-}  // namespace
 
 bool BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) noexcept {
   {

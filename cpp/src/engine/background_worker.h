@@ -13,6 +13,9 @@
 
 namespace springg::engine {
 
+// Of the calling thread, where the system has one for each; else nothing.
+void lower_own_priority() noexcept;
+
 // Something with work in small steps.
 class BackgroundTask {
  public:

@@ -14,7 +14,8 @@ namespace springg::engine {
 
 namespace {
 
-// Directories that are open here, so that opening one twice gives one database.
+// Directories that are open here, so that opening one twice gives one database. One that is open
+// for writing may be open read-only beside that, as in another process.
 class Register {
  public:
   struct Entry {
@@ -40,9 +41,12 @@ class Register {
   void end_closing(const DatabaseCore& core, bool closed) SPRINGG_EXCLUDES(mutex_);
   Entry* find(const DatabaseCore& core) SPRINGG_REQUIRES(mutex_);
 
+  using Key = std::pair<std::string, bool>;  // path, read-only
+  static Key key_of(const DatabaseCore& core) { return {core.path(), core.options().read_only}; }
+
   base::Mutex mutex_;
   base::CondVar closing_ended_;
-  std::map<std::string, Entry> entries_ SPRINGG_GUARDED_BY(mutex_);
+  std::map<Key, Entry> entries_ SPRINGG_GUARDED_BY(mutex_);
 };
 
 std::atomic<Register*> current_register{nullptr};
@@ -66,12 +70,13 @@ Register& Register::instance() {
 Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
                                                      const DatabaseOptions& options) {
   base::MutexLock lock(mutex_);
-  auto found = entries_.find(path);
+  const Key key{path, options.read_only};
+  auto found = entries_.find(key);
   while (found != entries_.end() && found->second.handles == 0) {
     // The closing waits for the call whose callback asks for this.
     SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(found->second.core->runtime()));
     closing_ended_.wait(mutex_);
-    found = entries_.find(path);
+    found = entries_.find(key);
   }
   if (found != entries_.end()) {
     Entry& entry = found->second;
@@ -84,12 +89,12 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
   }
   SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(path, options, &io::posix_file_system(),
                                                          &base::system_unix_ms));
-  entries_.insert_or_assign(path, Entry{core, 1});
+  entries_.insert_or_assign(key, Entry{core, 1});
   return core;
 }
 
 Register::Entry* Register::find(const DatabaseCore& core) {
-  const auto found = entries_.find(core.path());
+  const auto found = entries_.find(key_of(core));
   return found != entries_.end() && found->second.core.get() == &core ? &found->second : nullptr;
 }
 
@@ -102,7 +107,7 @@ bool Register::begin_closing(const DatabaseCore& core) {
 void Register::end_closing(const DatabaseCore& core, bool closed) {
   base::MutexLock lock(mutex_);
   if (closed) {
-    entries_.erase(core.path());
+    entries_.erase(key_of(core));
   } else {
     find(core)->handles = 1;
   }
@@ -178,6 +183,15 @@ class DatabaseHandle final : public Database {
   Status rename_index(const std::string& from, const std::string& to) override {
     return run_locking([&] { return core_->rename_index(from, to); });
   }
+  Status refresh() override {
+    return run_locking([&] { return core_->refresh(); });
+  }
+  Result<SnapshotInfo> snapshot(const std::string& path) override {
+    return run_locking([&] { return core_->snapshot(path.empty() ? path : plain_path(path)); });
+  }
+  Result<CheckReport> check(bool repair) const override {
+    return run([&] { return core_->check(repair); });
+  }
   Status flush() override {
     return run_locking([&] { return core_->flush(); });
   }
@@ -251,6 +265,10 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
     if (path.empty()) return invalid_argument("path is empty: expected a directory or ':memory:'");
     SPRINGG_RETURN_IF_ERROR(engine::check_threads(options));
     if (path == ":memory:") {
+      if (options.read_only) {
+        return invalid_argument(
+            "a database in memory cannot be opened read-only: nobody writes it");
+      }
       SPRINGG_ASSIGN_OR_RETURN(auto core,
                                DatabaseCore::open(path, options, nullptr, &base::system_unix_ms));
       return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));

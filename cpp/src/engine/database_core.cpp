@@ -50,15 +50,21 @@ Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string path,
                                                          const DatabaseOptions& options,
                                                          io::FileSystem* files,
                                                          base::WallClock clock,
-                                                         const Tuning& tuning) {
+                                                         const Tuning& tuning, Salvage* salvage) {
   SPRINGG_RETURN_IF_ERROR(kernels::check_forced_isa());
   const unsigned threads = options.threads == 0 ? usable_processors() : options.threads;
   std::shared_ptr<DatabaseCore> core(
       new DatabaseCore(std::move(path), options, files, clock, tuning, threads));
   if (files == nullptr) return core;
+  core->salvage_ = salvage;
+  if (options.read_only) {
+    SPRINGG_RETURN_IF_ERROR(core->open_read_only());
+    return core;
+  }
   SPRINGG_RETURN_IF_ERROR(files->create_directories(core->path_));
   SPRINGG_ASSIGN_OR_RETURN(core->lock_, files->lock_directory(core->path_));
   SPRINGG_RETURN_IF_ERROR(core->recover());
+  core->salvage_ = nullptr;
   return core;
 }
 
@@ -100,6 +106,7 @@ Result<std::shared_ptr<Index>> DatabaseCore::index(const std::string& name) cons
 Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& name,
                                                           const IndexOptions& options,
                                                           bool exist_ok) {
+  SPRINGG_RETURN_IF_ERROR(check_writable());
   SPRINGG_RETURN_IF_ERROR(check_index_name(name));
   SPRINGG_RETURN_IF_ERROR(check_index_options(options));
   base::MutexLock lock(catalog_mutex_);
@@ -136,6 +143,7 @@ Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& nam
 }
 
 Status DatabaseCore::drop_index(const std::string& name) {
+  SPRINGG_RETURN_IF_ERROR(check_writable());
   std::shared_ptr<IndexImpl> dropped;
   storage::IndexEntry entry;
   {
@@ -156,6 +164,7 @@ Status DatabaseCore::drop_index(const std::string& name) {
 }
 
 Status DatabaseCore::rename_index(const std::string& from, const std::string& to) {
+  SPRINGG_RETURN_IF_ERROR(check_writable());
   SPRINGG_RETURN_IF_ERROR(check_index_name(to));
   base::MutexLock lock(catalog_mutex_);
   const auto found = indexes_.find(from);
@@ -234,13 +243,19 @@ std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
     sum["last_lsn"] = log->last_lsn();
     sum["durable_lsn"] = log->durable_lsn();
     sum["log_bytes"] = log->live_bytes();
+  } else if (options_.read_only) {
+    sum["last_lsn"] = replica_lsn_.load();
+    sum["stale"] = stale_.load() ? 1 : 0;
   }
   base::MutexLock lock(catalog_mutex_);
   sum["generation"] = durable_.generation;
   return sum;
 }
 
-Status DatabaseCore::sync() { return runtime_->log == nullptr ? Status() : runtime_->log->sync(); }
+Status DatabaseCore::sync() {
+  SPRINGG_RETURN_IF_ERROR(check_writable());
+  return runtime_->log == nullptr ? Status() : runtime_->log->sync();
+}
 
 void DatabaseCore::log_grew() noexcept {
   if (runtime_->log->live_bytes() > options_.log_bytes_max) want_flush();
@@ -292,11 +307,15 @@ Status DatabaseCore::close() {
   runtime_->gate.shut();
   closing_.store(true);
   Status failure;
-  if (files_ != nullptr) {
+  if (files_ != nullptr && !options_.read_only) {
     failure = runtime_->log->failure();
     // A log that has failed can only be read again: what it holds is found by the next open.
     Status status = failure.ok() ? guarded([&] { return flush(); }) : Status();
-    if (status.ok() && failure.ok()) status = runtime_->log->close_and_remove();
+    const auto all = indexes();
+    const bool damaged = std::any_of(all.begin(), all.end(),
+                                     [](const auto& index) { return index->refuses_writes(); });
+    // What a damaged index has in the log must not go: it is not in its segments.
+    if (status.ok() && failure.ok() && !damaged) status = runtime_->log->close_and_remove();
     if (!status.ok()) {
       closing_.store(false);
       runtime_->gate.reopen();
@@ -309,6 +328,7 @@ Status DatabaseCore::close() {
 
 void DatabaseCore::abandon() {
   runtime_->gate.shut();
+  follower_.stop();
   runtime_->keeper.stop();
   runtime_->builder.stop();
   runtime_->pool.stop();
@@ -323,6 +343,10 @@ void DatabaseCore::abandon() {
   {
     base::MutexLock lock(flush_mutex_);
     saved_.clear();
+  }
+  {
+    base::MutexLock lock(refresh_mutex_);
+    replica_.reset();
   }
   lock_.reset();
 }

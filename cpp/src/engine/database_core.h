@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One open database, shared by all handles on it.
 //
-// Locks, in the order in which they may be taken: flush_mutex_, then an index's jobs_mutex and
-// write_mutex, then catalog_mutex_, then files_mutex_.
+// Locks, in the order in which they may be taken: flush_mutex_ or refresh_mutex_, then an index's
+// jobs_mutex and write_mutex, then catalog_mutex_, then files_mutex_.
 #pragma once
 
 #include <atomic>
@@ -16,29 +16,40 @@
 #include "base/mutex.h"
 #include "base/wall_clock.h"
 #include "engine/index_impl.h"
+#include "engine/periodic_thread.h"
+#include "engine/replica.h"
 #include "engine/runtime.h"
 #include "io/file_system.h"
 #include "springg/database.h"
+#include "springg/maintenance.h"
 #include "storage/delta.h"
 #include "storage/manifest.h"
 
 namespace springg::engine {
+
+class Salvage;
 
 class DatabaseCore final : public IndexHome,
                            public BackgroundTask,
                            public std::enable_shared_from_this<DatabaseCore> {
  public:
   // `files` null: in memory. Else `path` is a directory in it, which this database holds until it
-  // is closed. `files` must outlive it.
+  // is closed, unless it is read-only. `files` must outlive it. `salvage`: to repair; what is
+  // damaged is left out and counted there.
   static Result<std::shared_ptr<DatabaseCore>> open(std::string path,
                                                     const DatabaseOptions& options,
                                                     io::FileSystem* files, base::WallClock clock,
-                                                    const Tuning& tuning = {});
+                                                    const Tuning& tuning = {},
+                                                    Salvage* salvage = nullptr);
   ~DatabaseCore() override { abandon(); }
 
   const std::string& path() const noexcept { return path_; }
   const DatabaseOptions& options() const noexcept { return options_; }
   Runtime& runtime() const noexcept { return *runtime_; }
+  storage::Manifest manifest() const SPRINGG_EXCLUDES(catalog_mutex_) {
+    base::MutexLock lock(catalog_mutex_);
+    return durable_;
+  }
 
   Result<std::shared_ptr<Index>> create_index(const std::string& name, const IndexOptions& options,
                                               bool exist_ok);
@@ -59,6 +70,10 @@ class DatabaseCore final : public IndexHome,
   bool gone() const noexcept { return gone_.load(); }  // after close() or abandon()
 
   Status sync();
+  // Read-only: what the writer has written by now is shown. Else nothing is to be done.
+  Status refresh() SPRINGG_EXCLUDES(refresh_mutex_);
+  Result<SnapshotInfo> snapshot(const std::string& to) SPRINGG_EXCLUDES(flush_mutex_);
+  Result<CheckReport> check(bool repair) const;
 
   Result<std::uint32_t> publish_clear(const base::Uuid& index) override;
   Result<std::shared_ptr<const storage::Segment>> write_file(
@@ -102,15 +117,25 @@ class DatabaseCore final : public IndexHome,
   // Replays the log and begins a new one behind it.
   Status replay_log(const storage::Manifest& manifest);
   Status replay_frame(const storage::WalFrame& frame, const storage::Manifest& manifest);
+  Status replay_or_lose(const storage::WalFrame& frame, const storage::Manifest& manifest);
+  Result<storage::WalScan> scan_log(const storage::Manifest& manifest);
+  void refuse_damaged(const storage::WalScan& scan, const storage::Manifest& manifest)
+      SPRINGG_EXCLUDES(catalog_mutex_);
   Result<std::shared_ptr<SegmentPart>> open_logged(const storage::LoggedSegment& logged,
                                                    const IndexOptions& options, storage::Lsn lsn);
-  Status recover_index(const storage::IndexEntry& entry, SavedSegments& saved, IndexState& state);
-  Result<PartView> recover_part(const storage::SegmentEntry& entry, const IndexOptions& options,
-                                SavedSegments& saved);
+  Result<std::optional<PartView>> recover_part(const storage::SegmentEntry& entry,
+                                               const IndexOptions& options, SavedSegments& saved);
   // Removes files of ours that neither the manifest nor the log names; temporary ones only when no
   // call can be writing them. Failures leave garbage, no harm.
   void remove_garbage(bool temporary) SPRINGG_REQUIRES(flush_mutex_)
       SPRINGG_EXCLUDES(catalog_mutex_);
+
+  // following.cpp
+  Status check_writable() const;
+  Status open_read_only() SPRINGG_EXCLUDES(refresh_mutex_);
+  Status refresh_replica(bool patient) SPRINGG_REQUIRES(refresh_mutex_)
+      SPRINGG_EXCLUDES(catalog_mutex_);
+  void follow() SPRINGG_EXCLUDES(refresh_mutex_);
 
   // flush.cpp
   Status flush_index(FlushedIndex& index, NewFiles& created, base::Executor& executor,
@@ -133,6 +158,14 @@ class DatabaseCore final : public IndexHome,
   const base::WallClock clock_;
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<io::DirectoryLock> lock_;
+  Salvage* salvage_ = nullptr;  // while the directory is being repaired
+
+  // Read-only: what is shown, and who keeps it up to date.
+  base::Mutex refresh_mutex_;
+  std::unique_ptr<Replica> replica_ SPRINGG_GUARDED_BY(refresh_mutex_);
+  std::atomic<storage::Lsn> replica_lsn_{0};
+  std::atomic<bool> stale_{false};  // the last refresh failed
+  PeriodicThread follower_;
 
   base::Mutex flush_mutex_;
   SavedSegments saved_ SPRINGG_GUARDED_BY(flush_mutex_);
@@ -161,9 +194,8 @@ class DatabaseCore final : public IndexHome,
   storage::Manifest durable_ SPRINGG_GUARDED_BY(catalog_mutex_);
 };
 
-// What a set of changes on top of a segment's own rows is on disk, and back.
+// What a set of changes on top of a segment's own rows is on disk.
 storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay);
-std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta);
 
 // A database over a given file system, on its own: for tests.
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,

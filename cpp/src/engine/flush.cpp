@@ -64,16 +64,8 @@ storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay) {
   return delta;
 }
 
-std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
-  OverlayEditor editor(nullptr);
-  for (const std::uint32_t row : delta.deleted) editor.erase(row);
-  for (const auto& [row, text] : delta.metadata) {
-    editor.patch(row, text.has_value() ? std::make_shared<const std::string>(*text) : nullptr);
-  }
-  return editor.finish();
-}
-
 Status DatabaseCore::flush(base::Executor& executor, Progress* progress) {
+  SPRINGG_RETURN_IF_ERROR(check_writable());
   base::MutexLock lock(flush_mutex_);
   Status status = flush_once(executor, progress);
   // On a full disk what is kept in reserve may be enough, and cutting the log gives space back.
@@ -91,6 +83,8 @@ Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
   NewFiles created(*this);
   std::vector<FlushedIndex> flushed;
   for (const auto& index : indexes()) {
+    // The log has records of it that nobody can read: it stays, until it is repaired.
+    if (index->refuses_writes()) continue;
     FlushedIndex one;
     one.index = index;
     SPRINGG_RETURN_IF_ERROR(flush_index(one, created, executor, progress));

@@ -32,6 +32,19 @@ const PartView* growing_part(const View& view) {
 
 std::uint32_t tail_rows(const PartView& part) { return part.rows - part.covered(); }
 
+// Who reads another's directory makes no segments: a sealed memtable too is searched until the
+// writer has made one of it.
+const PartView* tailed_part(const View& view, bool sealed_too) {
+  if (!sealed_too) {
+    const PartView* growing = growing_part(view);
+    return growing != nullptr && tail_rows(*growing) >= kTailRowsMin ? growing : nullptr;
+  }
+  for (const PartView& part : view.parts) {
+    if (part.part->memtable() != nullptr && tail_rows(part) >= kTailRowsMin) return &part;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 bool IndexImpl::is_claimed(const Part* part) const {
@@ -101,18 +114,18 @@ void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compac
 
 void IndexImpl::wake_builder() {
   const std::shared_ptr<const View> view = newest();
-  const PartView* growing = growing_part(*view);
-  bool work = growing != nullptr && tail_rows(*growing) >= kTailRowsMin;
-  for (const PartView& part : view->parts) {
-    work = work || (part.part->memtable() != nullptr && &part != growing);
+  bool work = tailed_part(*view, runtime_->read_only) != nullptr;
+  if (!runtime_->read_only) {
+    // A memtable that is not the active one is sealed, whatever its place.
+    for (const PartView& part : view->parts) {
+      work = work || (part.part->memtable() != nullptr && part.part != active_);
+    }
   }
-  // Only the last part can be active; one that is not is sealed, whatever its place.
-  work = work || (growing != nullptr && growing->part != active_);
   // Without memory or a thread for it now: the next write asks again.
   if (work && !builder_awake_.exchange(true) && !runtime_->builder.add(weak_from_this())) {
     builder_awake_.store(false);
   }
-  wake_merger();
+  if (!runtime_->read_only) wake_merger();
 }
 
 bool IndexImpl::background_step(Progress& stop) {
@@ -122,7 +135,7 @@ bool IndexImpl::background_step(Progress& stop) {
   auto more = guarded([&]() -> Result<bool> {
     base::InlineExecutor executor;
     std::optional<PartView> sealed;
-    {
+    if (!runtime_->read_only) {
       base::MutexLock lock(write_mutex_);
       sealed = claim_sealed();
     }
@@ -143,8 +156,8 @@ bool IndexImpl::background_step(Progress& stop) {
 
 Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {
   const std::shared_ptr<const View> view = newest();
-  const PartView* growing = growing_part(*view);
-  if (growing == nullptr || tail_rows(*growing) < kTailRowsMin) return false;
+  const PartView* growing = tailed_part(*view, runtime_->read_only);
+  if (growing == nullptr) return false;
   const std::uint32_t end = std::min(growing->rows, growing->covered() + kStepRows);
   SPRINGG_RETURN_IF_ERROR(growing->part->memtable()->extend_graph(end, executor, &stop, false));
   return true;

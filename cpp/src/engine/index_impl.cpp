@@ -35,6 +35,10 @@ void IndexImpl::rename(const std::string& name) {
   name_ = name;
 }
 
+Status read_only_error(const std::string& path) {
+  return failed_precondition("database " + path + " was opened read-only").with("file", path);
+}
+
 Status IndexImpl::check_not_dropped() const {
   if (!dropped_.load(std::memory_order_acquire)) return {};
   return failed_precondition("index '" + name() + "' was dropped");
@@ -56,6 +60,21 @@ void IndexImpl::keep_error(Status status) {
 void IndexImpl::show_nothing() {
   active_ = nullptr;
   views_.reset(make_view({}, next_sequence_ - 1));
+}
+
+void IndexImpl::adopt(IndexImpl& fresh) {
+  std::shared_ptr<Memtable> active;
+  std::uint64_t next_sequence = 0;
+  {
+    base::MutexLock lock(fresh.write_mutex_);
+    active = std::move(fresh.active_);
+    next_sequence = fresh.next_sequence_;
+  }
+  base::MutexLock lock(write_mutex_);
+  active_ = std::move(active);
+  next_sequence_ = next_sequence;
+  log_ref_.store(fresh.log_ref_.load());
+  views_.reset(fresh.newest());
 }
 
 void IndexImpl::drop() {

@@ -84,6 +84,9 @@ struct BulkSegment {
   storage::LoggedSegment record;
 };
 
+// What every change of a database that was opened read-only returns.
+Status read_only_error(const std::string& path);
+
 // Maps a segment that the log names, its graph built anew when that is damaged.
 using SegmentOpener =
     base::FunctionRef<Result<std::shared_ptr<SegmentPart>>(const storage::LoggedSegment&)>;
@@ -142,8 +145,12 @@ class IndexImpl final : public Index,
   Status replay(const storage::WalFrame& frame, const SegmentOpener& open)
       SPRINGG_EXCLUDES(write_mutex_);
   void end_replay() SPRINGG_EXCLUDES(write_mutex_);
+  // Shows the state of `fresh` from now on, an index of the same options that was replayed for that
+  // and that nobody else has.
+  void adopt(IndexImpl& fresh) SPRINGG_EXCLUDES(write_mutex_);
   // From now on reads work and writes return this error.
   void refuse_writes(Status error) { refusal_ = std::move(error); }
+  bool refuses_writes() const noexcept { return !refusal_.ok(); }
 
   bool background_step(Progress& stop) override;
 

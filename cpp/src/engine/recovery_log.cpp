@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "base/seeded_bug.h"
-#include "engine/compaction.h"
 #include "engine/database_core.h"
+#include "engine/salvage.h"
+#include "engine/stored_index.h"
 #include "storage/wal_reader.h"
 
 namespace springg::engine {
@@ -14,16 +15,11 @@ namespace springg::engine {
 Result<std::shared_ptr<SegmentPart>> DatabaseCore::open_logged(const storage::LoggedSegment& logged,
                                                                const IndexOptions& options,
                                                                storage::Lsn lsn) {
-  SPRINGG_ASSIGN_OR_RETURN(auto segment,
-                           storage::open_segment(*files_, path_, logged.uuid, logged.file_bytes));
   {
     base::MutexLock lock(files_mutex_);
     logged_files_[logged.uuid] = lsn;
   }
-  auto opened = SegmentPart::open(segment, runtime_->budget);
-  if (opened.ok()) return opened;
-  if (segment->settings() != segment_settings(options)) return opened;
-  return rebuild_graph(*segment, options, runtime_->budget, runtime_->pool);
+  return open_logged_part({*files_, path_, *runtime_}, logged, options);
 }
 
 Status DatabaseCore::replay_frame(const storage::WalFrame& frame,
@@ -47,19 +43,40 @@ Status DatabaseCore::replay_frame(const storage::WalFrame& frame,
   });
 }
 
-Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
-  storage::Lsn durable = manifest.durable_lsn;
-  std::vector<std::pair<storage::WalRecord, std::vector<std::byte>>> logged_again;
+Status DatabaseCore::replay_or_lose(const storage::WalFrame& frame,
+                                    const storage::Manifest& manifest) {
+  if (salvage_ == nullptr) return replay_frame(frame, manifest);
+  salvage_->passed(frame.lsn);
+  if (!salvage_->wants(frame)) return {};
+  Status status = replay_frame(frame, manifest);
+  if (status.code() != ErrorCode::kCorruption) return status;
+  salvage_->lose(frame);
+  return {};
+}
+
+Result<storage::WalScan> DatabaseCore::scan_log(const storage::Manifest& manifest) {
   const auto visit = [&](const storage::WalFrame& frame) {
-    if constexpr (base::kSeededBug == base::kBugReplayThatLogs) {
-      const std::span<const std::byte> payload = frame.record.payload;
-      logged_again.emplace_back(frame.record, std::vector(payload.begin(), payload.end()));
-    }
-    return replay_frame(frame, manifest);
+    return replay_or_lose(frame, manifest);
   };
-  SPRINGG_ASSIGN_OR_RETURN(
-      const storage::WalScan scan,
-      storage::scan_wal(*files_, path_, manifest.store, manifest.lsn, durable, visit));
+  auto scanned =
+      storage::scan_wal(*files_, path_, manifest.store, manifest.lsn, manifest.durable_lsn, visit);
+  if (salvage_ == nullptr || scanned.status().code() != ErrorCode::kCorruption) return scanned;
+  // The frames before the damage were visited. All files are given up; positions go on behind all
+  // that are known to have been given.
+  storage::WalScan scan;
+  SPRINGG_ASSIGN_OR_RETURN(const auto names, files_->list(path_));
+  for (const std::string& name : names) {
+    const auto sequence = storage::wal_file_sequence(name);
+    if (sequence.has_value()) scan.files.push_back({*sequence, 0});
+  }
+  scan.any_file = !scan.files.empty();
+  if (scan.any_file) scan.last_sequence = scan.files.back().sequence;
+  scan.last_lsn = std::max({manifest.lsn, manifest.durable_lsn, salvage_->last_lsn()});
+  scan.durable_lsn = scan.last_lsn;
+  return scan;
+}
+
+void DatabaseCore::refuse_damaged(const storage::WalScan& scan, const storage::Manifest& manifest) {
   for (const auto& [log_ref, damage] : scan.damaged_indexes) {
     for (const storage::IndexEntry& entry : manifest.indexes) {
       if (entry.log_ref != log_ref) continue;
@@ -72,6 +89,11 @@ Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
                               .with("offset", static_cast<std::int64_t>(damage.offset)));
     }
   }
+}
+
+Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
+  SPRINGG_ASSIGN_OR_RETURN(const storage::WalScan scan, scan_log(manifest));
+  if (salvage_ == nullptr) refuse_damaged(scan, manifest);
   storage::WalSettings settings;
   settings.directory = path_;
   settings.store = manifest.store;
@@ -80,9 +102,13 @@ Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
   storage::continue_wal(scan, settings);
   SPRINGG_ASSIGN_OR_RETURN(runtime_->log,
                            storage::WriteAheadLog::create(*files_, settings, clock_));
-  for (auto& [record, payload] : logged_again) {
-    record.payload = payload;
-    SPRINGG_RETURN_IF_ERROR(runtime_->log->append(record).status());
+  if constexpr (base::kSeededBug == base::kBugReplayThatLogs) {
+    const auto append = [&](const storage::WalFrame& frame) {
+      return frame.lsn > scan.last_lsn ? Status() : runtime_->log->append(frame.record).status();
+    };
+    SPRINGG_RETURN_IF_ERROR(storage::scan_wal(*files_, path_, manifest.store, manifest.lsn,
+                                              manifest.durable_lsn, append)
+                                .status());
   }
   runtime_->log->remove_through(manifest.lsn);
   return {};

@@ -22,12 +22,14 @@ namespace springg::engine {
 struct Runtime {
   Runtime(const DatabaseOptions& options, const Tuning& sizes, unsigned threads)
       : durability(options.durability),
+        read_only(options.read_only),
         tuning(sizes),
         budget(std::make_shared<MemoryBudget>(options.memory_limit_bytes)),
         pool(threads) {}
 
   const ProcessStamp process;
   const Durability durability;  // of writes that do not say
+  const bool read_only;         // graphs are extended; no part is made or replaced
   const Tuning tuning;
   CallGate gate;
   std::shared_ptr<MemoryBudget> budget;

@@ -15,6 +15,8 @@ struct Tuning {
   std::size_t logged_vector_bytes_max = std::size_t{8} << 20;
   // A call of more rows is built into a segment. At most kMemtableRowsMax.
   std::size_t memtable_call_rows_max = limits::kMemtableRowsMax;
+  // A read-only database looks for what the writer did so often; 0: on refresh() alone.
+  std::uint32_t follow_interval_ms = 50;
   // Files of the log: see WalSettings.
   std::uint64_t log_file_bytes_min = std::uint64_t{1} << 20;
   std::uint64_t log_file_bytes_max = std::uint64_t{64} << 20;

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "storage/manifest_json.h"
 #include "storage/section_file.h"
+#include "storage/section_layout.h"
 
 namespace springg::storage {
 
@@ -65,28 +67,73 @@ Status publish_manifest(io::FileSystem& files, const std::string& directory,
   return synced;
 }
 
-Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
-                                                     const std::string& directory) {
+namespace {
+
+Result<std::optional<std::uint64_t>> newest_generation(io::FileSystem& files,
+                                                       const std::string& directory) {
   SPRINGG_ASSIGN_OR_RETURN(const auto names, files.list(directory));
   std::optional<std::uint64_t> newest;
   for (const std::string& name : names) {
     if (const auto generation = generation_of(name)) newest = std::max(newest, generation);
   }
+  return newest;
+}
+
+Result<Manifest> parse_manifest(const std::string& path, std::uint64_t generation,
+                                std::span<const std::byte> bytes) {
+  SPRINGG_ASSIGN_OR_RETURN(auto file, SectionFile::parse(path, bytes, FileKind::kManifest, kKnown));
+  SPRINGG_ASSIGN_OR_RETURN(auto content, file.need(kContent, "content"));
+  auto manifest = decode_manifest({reinterpret_cast<const char*>(content.data()), content.size()});
+  if (!manifest.ok()) return file.defect(kContent, {0, manifest.status().message()});
+  if (manifest->generation != generation) {
+    return file.defect(kContent, {0, "generation: expected " + std::to_string(generation) +
+                                         ", got " + std::to_string(manifest->generation)});
+  }
+  SPRINGG_RETURN_IF_ERROR(file.check_uuid(manifest->store));
+  return manifest;
+}
+
+}  // namespace
+
+Result<Manifest> read_manifest(io::FileSystem& files, const std::string& directory,
+                               std::uint64_t generation) {
+  const std::string path = directory + "/" + manifest_file_name(generation);
+  SPRINGG_ASSIGN_OR_RETURN(auto mapped, files.map(path));
+  return parse_manifest(path, generation, mapped->bytes());
+}
+
+Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
+                                                     const std::string& directory) {
+  SPRINGG_ASSIGN_OR_RETURN(const auto newest, newest_generation(files, directory));
   if (!newest) return std::optional<Manifest>();
   const std::string path = directory + "/" + manifest_file_name(*newest);
   SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
-  SPRINGG_ASSIGN_OR_RETURN(auto file,
-                           SectionFile::parse(path, mapped->bytes(), FileKind::kManifest, kKnown));
-  SPRINGG_ASSIGN_OR_RETURN(auto bytes, file.need(kContent, "content"));
-  auto manifest = decode_manifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  if (!manifest.ok()) return file.defect(kContent, {0, manifest.status().message()});
-  if (manifest->generation != *newest) {
-    return file.defect(kContent, {0, "generation: expected " + std::to_string(*newest) + ", got " +
-                                         std::to_string(manifest->generation)});
-  }
-  SPRINGG_RETURN_IF_ERROR(file.check_uuid(manifest->store));
+  SPRINGG_ASSIGN_OR_RETURN(auto manifest, parse_manifest(path, *newest, mapped->bytes()));
   if (mapped->unreadable()) return unreadable_file(path);
-  return std::optional<Manifest>(std::move(manifest).value());
+  return std::optional<Manifest>(std::move(manifest));
+}
+
+Result<std::optional<ManifestStamp>> newest_manifest_stamp(io::FileSystem& files,
+                                                           const std::string& directory) {
+  // Each time that it is gone there must be a newer one, or it was taken back: not for long.
+  constexpr int kTries = 100;
+  Status gone;
+  for (int i = 0; i < kTries; ++i) {
+    SPRINGG_ASSIGN_OR_RETURN(const auto newest, newest_generation(files, directory));
+    if (!newest) return std::optional<ManifestStamp>();
+    auto mapped = files.map(directory + "/" + manifest_file_name(*newest));
+    if (mapped.status().code() == ErrorCode::kNotFound) {
+      gone = mapped.take_status();
+      continue;
+    }
+    if (!mapped.ok()) return mapped.take_status();
+    const auto bytes = (*mapped)->bytes();
+    const std::size_t end = header::kHeaderChecksum + sizeof(std::uint64_t);
+    const std::uint64_t checksum =
+        bytes.size() < end ? 0 : load<std::uint64_t>(bytes, header::kHeaderChecksum);
+    return std::optional<ManifestStamp>({*newest, checksum});
+  }
+  return gone;
 }
 
 }  // namespace springg::storage

@@ -52,6 +52,22 @@ Status publish_manifest(io::FileSystem& files, const std::string& directory,
 // kUnsupported when its min_reader is above this release's.
 Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
                                                      const std::string& directory);
+// The manifest of one generation; errors as above, and kNotFound when it is not there.
+Result<Manifest> read_manifest(io::FileSystem& files, const std::string& directory,
+                               std::uint64_t generation);
+
+// Tells one manifest from another without reading it: a generation whose publication failed may
+// come again with other contents.
+struct ManifestStamp {
+  std::uint64_t generation = 0;
+  std::uint64_t checksum = 0;  // of its header page, which has that of the rest
+
+  bool operator==(const ManifestStamp&) const = default;
+};
+// Of the newest one, while somebody may be publishing; none when there is no manifest. Nothing is
+// verified. I/O of a listing and a page.
+Result<std::optional<ManifestStamp>> newest_manifest_stamp(io::FileSystem& files,
+                                                           const std::string& directory);
 std::string manifest_file_name(std::uint64_t generation);
 
 }  // namespace springg::storage

@@ -54,6 +54,8 @@ class Segment {
   // Empty when there is none, or when its checksum failed (it is derived: build it again).
   virtual std::span<const std::byte> graph() const noexcept = 0;
   virtual bool graph_damaged() const noexcept = 0;
+  // Its table was not to be used: find() works with one that was made again.
+  virtual bool id_table_damaged() const noexcept = 0;
 
   struct Bytes {
     std::uint64_t vectors = 0, graph = 0, ids = 0, metadata = 0, other = 0;

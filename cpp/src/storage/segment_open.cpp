@@ -151,6 +151,7 @@ class Opener {
       segment_->set_id_table(table->bytes);
       return {};
     }
+    if (table != nullptr) segment_->set_id_table_damaged();
     SPRINGG_ASSIGN_OR_RETURN(auto duplicate, segment_->build_id_table());
     if (!duplicate) return {};
     return file_.defect(kind_of(SegmentSection::kIds),

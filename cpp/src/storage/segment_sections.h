@@ -62,6 +62,7 @@ class SectionSegment final : public Segment {
   std::string_view metadata(std::uint32_t row) const noexcept override;
   std::span<const std::byte> graph() const noexcept override { return graph_; }
   bool graph_damaged() const noexcept override { return graph_damaged_; }
+  bool id_table_damaged() const noexcept override { return id_table_damaged_; }
   Bytes bytes() const noexcept override;
   bool mapped() const noexcept override { return file_ != nullptr; }
   std::uint64_t file_bytes() const noexcept override {
@@ -81,6 +82,7 @@ class SectionSegment final : public Segment {
   void set_metadata(std::span<const std::byte> bytes) { metadata_ = bytes; }
   void set_graph(std::span<const std::byte> bytes) { graph_ = bytes; }
   void set_graph_damaged() { graph_damaged_ = true; }
+  void set_id_table_damaged() { id_table_damaged_ = true; }
   void set_file(std::shared_ptr<const io::MappedFile> file, std::string path) {
     file_ = std::move(file);
     path_ = std::move(path);
@@ -95,6 +97,7 @@ class SectionSegment final : public Segment {
   std::uint32_t rows_;
   IdEncoding id_encoding_ = IdEncoding::kIntegers;
   bool graph_damaged_ = false;
+  bool id_table_damaged_ = false;
   std::span<const std::byte> vectors_, inverse_norms_, sequences_, id_bytes_, id_table_, metadata_,
       graph_;
   IdSection ids_;

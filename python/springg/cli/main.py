@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The commands of `springg` and what their endings mean.
 
-Exit codes: 0 done; 1 the answer is "no" (an id is not there); 2 the command line is wrong; 3 a
+Exit codes: 0 done; 1 the answer is "no" (an id is not there, damage found); 2 the command line is wrong; 3 a
 SpringgError, one line on stderr; 130 stopped by Ctrl-C.
 """
 
@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from springg import __version__, cpu_features
-from springg.cli import bench, data, demo
+from springg.cli import bench, data, demo, maintenance
 from springg.cli.screen import print_json
 from springg.errors import SpringgError
 
@@ -33,11 +33,12 @@ Your own vectors:
     springg import data/ articles embeddings.npy
     springg search data/ articles --file queries.npy -k 5
     springg info data/
+    springg snapshot data/ backups/monday
 
 \b
 `springg COMMAND --help` has the options and examples of each command.
-Exit codes: 0 done, 1 the answer is "no" (id not found), 2 usage, 3 an error of springg,
-130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 the answer is "no" (id not found, damage found), 2 usage,
+3 an error of springg, 130 stopped by Ctrl-C.
 """
 
 
@@ -121,7 +122,7 @@ def help_of(command: Callable[..., None]) -> str:
     return (inspect.getdoc(command) or "").replace("\nFor example:", "\n\b\nFor example:")
 
 
-for _command in (*demo.COMMANDS, *data.COMMANDS, *bench.COMMANDS, version):
+for _command in (*demo.COMMANDS, *data.COMMANDS, *maintenance.COMMANDS, *bench.COMMANDS, version):
     _help = help_of(_command)
     app.command(
         _command.__name__.removesuffix("_command"),

@@ -121,12 +121,12 @@ def is_database(directory: str) -> bool:
 
 
 @contextlib.contextmanager
-def existing(directory: str) -> Iterator[springg.Database]:
+def existing(directory: str, *, read_only: bool = False) -> Iterator[springg.Database]:
     """Open a database that is there; a misspelt directory is not created."""
     if not is_database(directory):
         what = "no springg database" if Path(directory).is_dir() else "no directory"
         raise error_of("not_found", f"{what} at {directory}", path=directory)
-    with springg.open(directory) as database:
+    with springg.open(directory, read_only=read_only) as database:
         yield database
 
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Which of a directory's files are ours, by their names (docs/format.md).
+#pragma once
+
+#include <string_view>
+
+namespace springg::engine {
+
+inline constexpr char kLockName[] = "LOCK";
+
+enum class NameKind { kForeign, kLock, kSegment, kDelta, kManifest, kLog, kTemporary };
+
+// Only names that springg itself would give are springg's to remove.
+NameKind kind_of_name(std::string_view name);
+
+}  // namespace springg::engine

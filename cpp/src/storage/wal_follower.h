@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Reads a log that somebody else may be writing at this moment: what is not whole is not there yet,
+// files are cut off in front and begun behind, and a writer that came back after a crash writes the
+// last frames anew. Reads only. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "base/uuid.h"
+#include "io/file_system.h"
+#include "springg/status.h"
+#include "storage/wal_format.h"
+#include "storage/wal_reader.h"
+
+namespace springg::storage {
+
+class WalFollower {
+ public:
+  enum class End {
+    kReached,     // nothing lies behind the last frame, as far as was looked
+    kUnfinished,  // something does that is no whole frame: it is being written, or torn
+    kGone,        // the next frame's file is not there any more: a newer manifest has what it held
+  };
+  // How hard to look at what is no whole frame. kFully tells damage from what is not there yet; it
+  // reads the rest of the file. kBriefly is for somebody who comes again in a moment.
+  enum class Look { kBriefly, kFully };
+
+  // Frames behind `after`. `files` must outlive it.
+  WalFollower(io::FileSystem& files, std::string directory, const base::Uuid& store, Lsn after)
+      : files_(files), directory_(std::move(directory)), store_(store), next_(after + 1) {}
+
+  // Visits the whole frames behind position(), in order; the visitor's error ends that before the
+  // frame that it came for. kCorruption (file, offset, and detail "lsn") where a frame is damaged
+  // beyond doubt, or of another store; kUnsupported for an unknown record. Costs a listing of the
+  // directory, a mapping of the newest file, and the frames.
+  Result<End> advance(Look look, base::FunctionRef<Status(const WalFrame&)> visit);
+
+  Lsn position() const { return next_ - 1; }
+  // Indexes with a frame whose payload is damaged beyond doubt while its header and the chain are
+  // whole: their frames from there on are not visited.
+  const std::map<std::uint32_t, WalDamage>& damaged_indexes() const { return damaged_; }
+
+ private:
+  struct File {
+    std::uint64_t sequence = 0;
+    std::string path;
+    std::shared_ptr<const io::MappedFile> mapped;
+    WalFileHeader header;
+    WalHeaderBytes header_bytes{};
+
+    std::span<const std::byte> bytes() const { return mapped->bytes(); }
+  };
+  struct Found {
+    bool any = false;
+    std::optional<File> file;           // the last that begins at or before next_
+    std::optional<Lsn> next_file_from;  // the first frame of the file behind it
+  };
+
+  Result<std::optional<File>> open(std::uint64_t sequence);
+  Result<Found> find();
+  // Goes on in `file`: at its begin, or where it was when it is the one that was read before.
+  void enter(File&& file);
+  // All that is whole from offset_ on. `complete`: the file was finished before it was mapped.
+  Result<End> read(bool complete, Look look, base::FunctionRef<Status(const WalFrame&)> visit);
+  Result<std::optional<WalFrameHeader>> next_header() const;
+  enum class Payload { kWhole, kDamaged, kUnfinished };
+  Payload judge_payload(const WalFrameHeader& header, bool complete, Look look) const;
+  Result<End> judge_rest(bool complete, Look look) const;
+  Status deliver(const WalFrameHeader& header, base::FunctionRef<Status(const WalFrame&)> visit);
+
+  io::FileSystem& files_;
+  const std::string directory_;
+  const base::Uuid store_;
+  Lsn next_;  // of all frames, the first that was not visited
+  std::optional<File> file_;
+  std::uint64_t offset_ = 0;  // in it, behind the last whole frame
+  Lsn frame_ = 0;             // the frame that belongs there
+  std::uint32_t chain_ = 0;
+  std::map<std::uint32_t, WalDamage> damaged_;
+  std::vector<std::byte> payload_;
+};
+
+}  // namespace springg::storage

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// Following a log while it is written, cut, and gone on with after a crash.
+#include "storage/wal_follower.h"
+
+#include <algorithm>
+
+#include "catch.h"
+#include "status_of.h"
+#include "wal_sample.h"
+
+namespace springg::storage {
+
+namespace {
+
+using End = WalFollower::End;
+using Look = WalFollower::Look;
+
+WalSettings quiet_settings() {
+  WalSettings settings = sample_settings();
+  settings.sync_interval_ms = 3'600'000;
+  return settings;
+}
+
+std::unique_ptr<WriteAheadLog> new_log(io::FileSystem& files) {
+  return std::move(WriteAheadLog::create(files, quiet_settings(), sample_clock)).value();
+}
+
+// What a follower was shown: position, then the first byte of a payload, its number.
+struct Reader {
+  explicit Reader(io::FileSystem& files, Lsn after = 0)
+      : follower(files, "/", kSampleStore, after) {}
+
+  Result<End> advance(Look look = Look::kBriefly) {
+    return follower.advance(look, [&](const WalFrame& frame) -> Status {
+      lsns.push_back(frame.lsn);
+      payloads.emplace_back(frame.record.payload.begin(), frame.record.payload.end());
+      return {};
+    });
+  }
+  End must_advance(Look look = Look::kBriefly) {
+    auto end = advance(look);
+    INFO(end.status().message());
+    REQUIRE(end.ok());
+    return *end;
+  }
+
+  WalFollower follower;
+  std::vector<Lsn> lsns;
+  std::vector<Bytes> payloads;
+};
+
+void append_and_sync(WriteAheadLog& log, std::uint32_t first, std::uint32_t count) {
+  for (std::uint32_t i = first; i < first + count; ++i) {
+    REQUIRE(append_bytes(log, sample_payload(i * 90 % 1000, i)).ok());
+  }
+  REQUIRE(log.sync().ok());
+}
+
+std::vector<Lsn> lsns_up_to(Lsn last) {
+  std::vector<Lsn> all;
+  for (Lsn lsn = 1; lsn <= last; ++lsn) all.push_back(lsn);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a follower sees each frame once, across the files of the log") {
+  const auto files = io::make_memory_file_system();
+  Reader reader(*files);
+  CHECK(reader.must_advance() == End::kReached);  // there is no log yet
+  const auto log = new_log(*files);
+  for (std::uint32_t i = 0; i < 60; i += 3) {
+    append_and_sync(*log, i, 3);
+    CHECK(reader.must_advance(i % 2 == 0 ? Look::kFully : Look::kBriefly) == End::kReached);
+    CHECK(reader.follower.position() == i + 3);
+  }
+  CHECK(log_names(*files).size() > 2);
+  CHECK(reader.lsns == lsns_up_to(60));
+  for (std::uint32_t i = 0; i < 60; ++i)
+    CHECK(reader.payloads[i] == sample_payload(i * 90 % 1000, i));
+  // From anywhere, and with several files to catch up with at once.
+  Reader late(*files, 5);
+  CHECK(late.must_advance() == End::kReached);
+  CHECK(late.lsns.front() == 6);
+  CHECK(late.lsns.size() == 55);
+}
+
+TEST_CASE("files that were cut off in front are gone, or not needed") {
+  const auto files = io::make_memory_file_system();
+  const auto log = new_log(*files);
+  Reader reader(*files);
+  append_and_sync(*log, 0, 5);
+  REQUIRE(reader.must_advance() == End::kReached);
+  append_and_sync(*log, 5, 55);
+  log->remove_through(40);
+  CHECK(reader.must_advance() == End::kGone);
+  CHECK(reader.lsns == lsns_up_to(5));
+  Reader behind(*files, 40);
+  CHECK(behind.must_advance() == End::kReached);
+  CHECK(behind.follower.position() == 60);
+}
+
+TEST_CASE("a log that was closed and begun again has the same names and is another one") {
+  const auto files = io::make_memory_file_system();
+  Reader reader(*files);
+  {
+    const auto log = new_log(*files);
+    append_and_sync(*log, 0, 4);
+    REQUIRE(reader.must_advance() == End::kReached);
+    REQUIRE(log->close_and_remove().ok());
+  }
+  CHECK(reader.must_advance() == End::kReached);
+  WalSettings settings = quiet_settings();
+  settings.first_lsn = 5;
+  const auto log = std::move(WriteAheadLog::create(*files, settings, sample_clock)).value();
+  append_and_sync(*log, 4, 3);
+  CHECK(reader.must_advance() == End::kReached);
+  CHECK(reader.lsns == lsns_up_to(7));
+}
+
+TEST_CASE("frames that a recovery writes anew are not seen twice") {
+  const auto files = io::make_memory_file_system();
+  Reader reader(*files);
+  {
+    const auto log = new_log(*files);
+    append_and_sync(*log, 0, 3);
+    append_and_sync(*log, 3, 5);
+    REQUIRE(reader.must_advance() == End::kReached);
+  }
+  const auto log = std::move(reopen_log(*files, quiet_settings())).value();
+  CHECK(reader.must_advance() == End::kReached);
+  append_and_sync(*log, 8, 2);
+  CHECK(reader.must_advance() == End::kReached);
+  CHECK(reader.lsns == lsns_up_to(10));
+  for (std::uint32_t i = 0; i < 10; ++i)
+    CHECK(reader.payloads[i] == sample_payload(i * 90 % 1000, i));
+}
+
+TEST_CASE("a frame of which any part is missing is not there yet") {
+  const auto written = io::make_memory_file_system();
+  const auto log = new_log(*written);
+  append_and_sync(*log, 0, 3);
+  Reader whole(*written);
+  REQUIRE(whole.must_advance() == End::kReached);
+  ChangedFiles files(*written);
+  REQUIRE(append_bytes(*log, sample_payload(700, 4)).ok());
+  REQUIRE(log->sync().ok());
+  const ChangedFiles after(*written);
+  REQUIRE(files.bytes.size() == 1);
+  Bytes& file = files.bytes.begin()->second;
+  const Bytes& full = after.bytes.begin()->second;
+  const auto begin = static_cast<std::size_t>(
+      std::mismatch(file.begin(), file.end(), full.begin()).first - file.begin());
+  Reader reader(files);
+  // As a writer does it: from the first byte on. The trailer is not needed.
+  const std::size_t end = begin + wal_frame_bytes(700) - kWalTrailerBytes;
+  for (std::size_t byte = begin; byte < end; byte += 7) {
+    std::copy(full.begin() + static_cast<std::ptrdiff_t>(begin),
+              full.begin() + static_cast<std::ptrdiff_t>(byte),
+              file.begin() + static_cast<std::ptrdiff_t>(begin));
+    const End seen = reader.must_advance(byte % 2 == 0 ? Look::kFully : Look::kBriefly);
+    CHECK(seen == (byte == begin ? End::kReached : End::kUnfinished));
+    CHECK(reader.follower.position() == 3);
+  }
+  file = full;
+  CHECK(reader.must_advance() == End::kReached);
+  CHECK(reader.lsns == lsns_up_to(4));
+  CHECK(reader.payloads.back() == sample_payload(700, 4));
+}
+
+TEST_CASE("damage is told from what is not there yet by what was written after it") {
+  const auto written = io::make_memory_file_system();
+  {
+    const auto log = new_log(*written);
+    append_and_sync(*log, 1, 2);
+    append_and_sync(*log, 3, 2);
+  }
+  const ChangedFiles good(*written);
+  const std::size_t second = kWalHeaderBytes + wal_frame_bytes(90);
+  SECTION("of a header") {
+    ChangedFiles files;
+    files.bytes = good.bytes;
+    files.bytes.begin()->second[second + 8] ^= std::byte{1};
+    Reader reader(files);
+    CHECK(reader.must_advance() == End::kUnfinished);  // one look does not tell
+    const auto found = reader.advance(Look::kFully);
+    CHECK(found.status().code() == ErrorCode::kCorruption);
+    CHECK(testing::integer_detail(found.status(), "offset") == static_cast<std::int64_t>(second));
+    CHECK(reader.lsns == lsns_up_to(1));
+  }
+  SECTION("of a payload: its index stays behind") {
+    ChangedFiles files;
+    files.bytes = good.bytes;
+    files.bytes.begin()->second[second + kWalFrameHeaderBytes + 3] ^= std::byte{1};
+    Reader reader(files);
+    CHECK(reader.must_advance() == End::kUnfinished);
+    CHECK(reader.must_advance(Look::kFully) == End::kReached);
+    CHECK(reader.lsns == lsns_up_to(1));
+    CHECK(reader.follower.position() == 4);
+    REQUIRE(reader.follower.damaged_indexes().size() == 1);
+    CHECK(reader.follower.damaged_indexes().at(1).offset == second);
+    CHECK(reader.follower.damaged_indexes().at(1).lsn == 2);
+  }
+}
+
+TEST_CASE("a log of another store, and a visitor that refuses") {
+  const auto files = io::make_memory_file_system();
+  const auto log = new_log(*files);
+  append_and_sync(*log, 0, 3);
+  WalFollower other(*files, "/", base::Uuid::random(), 0);
+  const auto nothing = [](const WalFrame&) -> Status { return {}; };
+  CHECK(other.advance(Look::kBriefly, nothing).status().code() == ErrorCode::kCorruption);
+
+  Reader reader(*files);
+  WalFollower refused(*files, "/", kSampleStore, 0);
+  int calls = 0;
+  const auto refuse_second = [&](const WalFrame& frame) -> Status {
+    ++calls;
+    return frame.lsn == 2 && calls == 2 ? io_error("not now") : Status();
+  };
+  CHECK(refused.advance(Look::kBriefly, refuse_second).status().code() == ErrorCode::kIoError);
+  CHECK(refused.position() == 1);
+  CHECK(refused.advance(Look::kBriefly, refuse_second).ok());
+  CHECK(refused.position() == 3);
+  CHECK(calls == 4);  // the refused one came again
+}
+
+}  // namespace springg::storage
