@@ -38,6 +38,7 @@ class NotingFiles {
     std::size_t offset = 0;
     std::string text;
     LostPages lost = LostPages::kKept;
+    std::size_t begun = 0;  // how many notes there were when the call began
   };
 
   void create(const std::string& name) {
@@ -55,18 +56,25 @@ class NotingFiles {
     require_ok(files_[file]->write_at(offset, bytes_of(text)));
     note({What::kWrite, "", "", file, offset, text});
   }
-  void sync(std::size_t file) {
+  // `during`: what is appended after the call has begun.
+  void sync(std::size_t file, const std::string& during = "") {
+    const std::size_t begun = notes_.size();
+    append_during_sync(file, during);
     require_ok(files_[file]->sync());
-    note({What::kSync, "", "", file, 0, ""});
+    disk.set_hook({});
+    note({What::kSync, "", "", file, 0, "", LostPages::kKept, begun});
   }
-  void sync_fails(std::size_t file, LostPages lost) {
+  void sync_fails(std::size_t file, LostPages lost, const std::string& during = "") {
+    const std::size_t begun = notes_.size();
+    append_during_sync(file, during);
     Fault fault;
     fault.calls = {Call::kSync};
     fault.lost = lost;
     disk.inject(fault);
     REQUIRE_FALSE(files_[file]->sync().ok());
     disk.clear_faults();
-    note({What::kSyncFailed, "", "", file, 0, "", lost});
+    disk.set_hook({});
+    note({What::kSyncFailed, "", "", file, 0, "", lost, begun});
   }
   void link(const std::string& name, const std::string& to) {
     require_ok(disk.link("/" + name, "/" + to));
@@ -102,6 +110,12 @@ class NotingFiles {
   FaultFileSystem disk{{.record_history = true, .errors_stick = false}};
 
  private:
+  void append_during_sync(std::size_t file, const std::string& text) {
+    if (text.empty()) return;
+    disk.set_hook([this, file, text](std::uint64_t, Call call, const std::string&) {
+      if (call == Call::kSync) append(file, text);
+    });
+  }
   void note(Note note) {
     notes_.push_back(std::move(note));
     REQUIRE(disk.operations() == notes_.size());
@@ -233,74 +247,99 @@ class CrashChecker {
     std::size_t offset, bytes;
     std::string after;
     bool doubtful;
+    std::size_t index;  // of its note
   };
 
   FileStates find_states(std::size_t number) const {
     std::string text, durable;  // the certain content, sector by sector
     std::vector<Write> writes;
-    std::size_t size = 0;         // that is durable
-    std::set<std::size_t> grown;  // and those that it had since
-    for (const Note& note : notes_) {
+    std::size_t size = 0;                      // that is durable
+    std::map<std::size_t, std::size_t> grown;  // sizes that it had since, and the note of each
+    for (std::size_t i = 0; i < notes_.size(); ++i) {
+      const Note& note = notes_[i];
       if (note.file != number) continue;
-      if (note.what == What::kWrite) {
+      if (note.what == What::kWrite && !note.text.empty()) {
         if (note.offset + note.text.size() > text.size()) {
           text.resize(note.offset + note.text.size(), '\0');
-          grown.insert(text.size());
+          grown[text.size()] = i;
         }
         text.replace(note.offset, note.text.size(), note.text);
-        if (!note.text.empty()) writes.push_back({note.offset, note.text.size(), text, false});
+        writes.push_back({note.offset, note.text.size(), text, false, i});
       } else if (note.what == What::kSync) {
-        settle(writes, durable, text.size());
-        size = text.size();
-        grown.clear();
-      } else if (note.what == What::kSyncFailed) {
-        if (note.lost == LostPages::kDroppedOnDisk) {
-          for (Write& write : writes) write.doubtful = true;
-        } else if (note.lost == LostPages::kDroppedInProcessToo) {
-          writes.clear();
-          const std::size_t seen = text.size();
-          text = durable;
-          text.resize(seen, '\0');
+        while (!grown.empty() && grown.begin()->second < note.begun) {
+          size = grown.begin()->first;
+          grown.erase(grown.begin());
         }
+        settle(writes, durable, size, note.begun);
+      } else if (note.what == What::kSyncFailed) {
+        lose(writes, durable, text, note);
       }
     }
     FileStates states = states_of(writes, durable, size, text.size());
-    states.sizes.merge(grown);
+    for (const auto& [bytes, index] : grown) states.sizes.insert(bytes);
     return states;
+  }
+
+  static void lose(std::vector<Write>& writes, const std::string& durable, std::string& text,
+                   const Note& note) {
+    const auto is_lost = [&](const Write& write) { return write.index < note.begun; };
+    if (note.lost == LostPages::kDroppedOnDisk) {
+      for (Write& write : writes) write.doubtful = write.doubtful || is_lost(write);
+    } else if (note.lost == LostPages::kDroppedInProcessToo) {
+      std::erase_if(writes, is_lost);
+      const std::size_t seen = text.size();
+      text = durable;
+      text.resize(seen, '\0');
+      for (const Write& write : writes) {
+        for (std::size_t s = write.offset / 512; s * 512 < write.offset + write.bytes; ++s) {
+          const std::size_t count = std::min<std::size_t>(512, seen - s * 512);
+          text.replace(s * 512, count, sector(write.after, s), 0, count);
+        }
+      }
+    }
   }
 
   // A sync: for each sector the last write that touched it is certain, unless its sync failed
   // before. What came before it in that sector is over.
-  static void settle(std::vector<Write>& writes, std::string& durable, std::size_t size) {
+  static void settle(std::vector<Write>& writes, std::string& durable, std::size_t size,
+                     std::size_t begun) {
     durable.resize(size, '\0');
     std::vector<Write> rest;
     for (const Write& write : writes) {
-      if (write.doubtful) {
+      if (write.doubtful || write.index >= begun) {
         rest.push_back(write);
         continue;
       }
       for (std::size_t s = write.offset / 512; s * 512 < write.offset + write.bytes; ++s) {
-        const std::string part = sector(write.after, s);
-        durable.replace(s * 512, 512, part, 0, std::min<std::size_t>(512, size - s * 512));
-        // Doubtful writes lose this sector: split them around it.
-        std::vector<Write> split;
-        for (const Write& old : rest) {
-          const std::size_t end = old.offset + old.bytes;
-          if (end <= s * 512 || old.offset >= s * 512 + 512) {
-            split.push_back(old);
-            continue;
-          }
-          if (old.offset < s * 512) {
-            split.push_back({old.offset, s * 512 - old.offset, old.after, true});
-          }
-          if (end > s * 512 + 512) {
-            split.push_back({s * 512 + 512, end - s * 512 - 512, old.after, true});
-          }
-        }
-        rest = std::move(split);
+        const std::size_t count = std::min<std::size_t>(512, size - s * 512);
+        durable.replace(s * 512, count, sector(write.after, s), 0, count);
+        take_sector(rest, s);
       }
     }
     writes = std::move(rest);
+  }
+
+  // Writes lose this sector: they are split around it.
+  static void take_sector(std::vector<Write>& writes, std::size_t s) {
+    std::vector<Write> split;
+    for (const Write& old : writes) {
+      const std::size_t end = old.offset + old.bytes;
+      if (end <= s * 512 || old.offset >= s * 512 + 512) {
+        split.push_back(old);
+        continue;
+      }
+      Write part = old;
+      if (old.offset < s * 512) {
+        part.bytes = s * 512 - old.offset;
+        split.push_back(part);
+      }
+      if (end > s * 512 + 512) {
+        part.offset = s * 512 + 512;
+        part.bytes = end - part.offset;
+        split.push_back(part);
+      }
+    }
+    writes = std::move(split);
   }
 
   static FileStates states_of(const std::vector<Write>& writes, const std::string& durable,

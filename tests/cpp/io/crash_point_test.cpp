@@ -292,6 +292,10 @@ TEST_CASE("a killed process loses nothing, but a power cut after it may") {
   CHECK(disk->operations() == killed + 1);
   const CrashPoint point = disk->crash_point();
   CHECK(contents_of(*point.power_cut(point.prefix(0))) == Contents{{"a", "old"}});
+  // What only the killed process held is gone.
+  require_ok(files.remove("/a"));
+  CHECK(files.bytes_used() == 6);
+  CHECK(files.crash_point().process_crash()->bytes_used() == 0);
   CHECK(disk->history().first() == 0);
   CHECK(disk->history().operation(0).call == Call::kLockDirectory);
 }

@@ -32,11 +32,13 @@ class RandomRun {
       const std::size_t offset = below(files.size(file));
       files.write_at(file, offset, text(1 + below(files.size(file) - offset)));
     } else if (action < 12) {
-      files.sync(file);
+      files.sync(file, during());
     } else if (action < 14) {
-      files.sync_fails(file, below(3) == 0   ? LostPages::kKept
-                             : below(2) == 0 ? LostPages::kDroppedOnDisk
-                                             : LostPages::kDroppedInProcessToo);
+      files.sync_fails(file,
+                       below(3) == 0   ? LostPages::kKept
+                       : below(2) == 0 ? LostPages::kDroppedOnDisk
+                                       : LostPages::kDroppedInProcessToo,
+                       during());
     } else if (action < 19) {
       change_name(files, action);
     } else {
@@ -63,6 +65,8 @@ class RandomRun {
       files.remove(name);
     }
   }
+  // What is written while a sync runs.
+  std::string during() { return below(3) == 0 ? text(1 + below(1'000)) : std::string(); }
   std::uint64_t below(std::uint64_t count) { return random_() % count; }
   std::string fresh_name() { return std::string("f").append(std::to_string(next_name_++)); }
   // No byte is 0, and two texts differ almost everywhere.
@@ -81,7 +85,7 @@ class RandomRun {
 
 TEST_CASE("every state that is made is one that the rules allow") {
   std::size_t states = 0, changed = 0;
-  for (unsigned run = 0; run < 60; ++run) {
+  for (unsigned run = 0; run < 100; ++run) {
     RandomRun random(run);
     NotingFiles files;
     while (files.notes().size() < 40) random.step(files);

@@ -159,6 +159,47 @@ TEST_CASE("a failed sync loses bytes that no later one brings back") {
   CHECK(point.power_cut(point.prefix(0))->file_bytes("/a").value() == 1'536);
 }
 
+TEST_CASE("what is written while a sync fails is not lost by it") {
+  FaultFileSystem files({.record_history = true, .errors_stick = false});
+  const auto file = make_durable_file(files, "/a", std::string(512, 'o'));
+  require_ok(file->append(bytes_of(std::string(512, 'l'))));
+  Fault fault = fault_of(Call::kSync);
+  fault.lost = GENERATE(LostPages::kDroppedOnDisk, LostPages::kDroppedInProcessToo);
+  files.inject(fault);
+  files.set_hook([&](std::uint64_t, Call call, const std::string&) {
+    if (call == Call::kSync) require_ok(file->append(bytes_of(std::string(512, 'n'))));
+  });
+  CHECK_FALSE(file->sync().ok());
+  files.set_hook({});
+  CHECK(text_of(files, "/a").substr(1'024) == std::string(512, 'n'));
+  require_ok(file->sync());
+  const CrashPoint point = files.crash_point();
+  CHECK(contents_of(*point.power_cut(point.prefix(0))).at("a") ==
+        std::string(512, 'o') + std::string(512, '\0') + std::string(512, 'n'));
+}
+
+TEST_CASE("a sync that fails twice, in two ways, brings nothing back") {
+  FaultFileSystem files({.record_history = true, .errors_stick = false});
+  const auto file = make_durable_file(files, "/a", std::string(512, 'o'));
+  const auto fail = [&](LostPages lost) {
+    Fault fault = fault_of(Call::kSync);
+    fault.lost = lost;
+    files.clear_faults();
+    files.inject(fault);
+    CHECK_FALSE(file->sync().ok());
+  };
+  require_ok(file->append(bytes_of(std::string(512, 'l'))));
+  fail(LostPages::kDroppedOnDisk);
+  require_ok(file->append(bytes_of(std::string(512, 'n'))));
+  require_ok(file->sync());
+  fail(LostPages::kDroppedInProcessToo);
+  const std::string seen = std::string(512, 'o') + std::string(512, '\0') + std::string(512, 'n');
+  CHECK(text_of(files, "/a") == seen);
+  require_ok(file->sync());
+  const CrashPoint point = files.crash_point();
+  CHECK(contents_of(*point.power_cut(point.prefix(0))).at("a") == seen);
+}
+
 TEST_CASE("a failed sync of a directory loses names that no later one brings back") {
   FaultFileSystem files;
   CHECK(files.create("/a", 0).ok());
