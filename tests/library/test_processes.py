@@ -313,3 +313,53 @@ def test_damage_is_named(tmp_path):
         use()
     assert isinstance(caught.value, OSError)
     assert "offset" in str(caught.value) or "byte" in str(caught.value)
+
+
+@pytest.mark.parametrize("faulthandler", [False, True])
+def test_a_file_that_is_cut_under_a_running_process(tmp_path, faulthandler):
+    out = run(
+        """
+        import faulthandler, os, pathlib, sys
+        if sys.argv[2] == "True":
+            faulthandler.enable()
+        import numpy as np, springg
+        rows = np.random.default_rng(0).standard_normal((3000, 64)).astype(np.float32)
+        with springg.open(sys.argv[1]) as db:
+            db.create_index("cut", 64).add(np.arange(3000), rows, [{"n": 1}] * 3000)
+            db.create_index("whole", 64).add(np.arange(100), rows[:100])
+        db = springg.open(sys.argv[1])
+        cut, whole = db["cut"], db["whole"]
+        assert cut.search(rows[7], exact=True).ids[0] == 7
+        segment = max(pathlib.Path(sys.argv[1]).glob("*.segment"), key=lambda p: p.stat().st_size)
+        os.truncate(segment, 4096)
+        for call in (
+            lambda: cut.search(rows[7], exact=True),
+            lambda: cut.search(rows[7]),
+            lambda: cut.search(rows[:20]),
+            lambda: cut.get(7),
+            lambda: 7 in cut,
+            lambda: cut.ids,
+            lambda: cut.vectors,
+            lambda: list(cut.scan()),
+            lambda: cut.upsert(7, rows[8]),
+            lambda: cut.delete(7),
+            lambda: db.flush(),
+        ):
+            try:
+                call()
+                print("answered")
+            except springg.Corruption as error:
+                assert str(segment.name) in str(error), error
+                assert "cannot be read any more: it was truncated" in str(error), error
+                assert error.details["file"] == str(segment), error.details
+        assert whole.search(rows[7]).ids[0] == 7
+        db.drop_index("cut")
+        whole.add(100, rows[100])
+        db.close()
+        with springg.open(sys.argv[1]) as db:
+            print("alive", len(db["whole"]))
+        """,
+        tmp_path / "d",
+        faulthandler,
+    )
+    assert out == "alive 101\n"

@@ -64,6 +64,14 @@ IdColumn mixed_ids(std::size_t begin, std::size_t end) {
   return ids;
 }
 
+std::shared_ptr<Index> new_index(engine::DatabaseCore& core, const std::string& name,
+                                 std::size_t dimensions, Metric metric) {
+  IndexOptions options;
+  options.dimensions = dimensions;
+  options.metric = metric;
+  return require_value(core.create_index(name, options, false));
+}
+
 // A database of one index, one segment with a graph, all in memory.
 struct Place {
   std::unique_ptr<io::FileSystem> memory = io::make_memory_file_system();
@@ -77,7 +85,7 @@ struct Place {
   Place(Metric metric, const IdColumn& all) : ids(all) {
     {
       const auto made = open();
-      const auto filled = make_index(*made, kDimensions, metric);
+      const auto filled = new_index(*made, "words", kDimensions, metric);
       MetadataColumn metadata;
       for (std::size_t i = 0; i < kRows; ++i) {
         i % 3 == 0 ? metadata.append_none()
@@ -175,7 +183,7 @@ TEST_CASE("a segment may turn to zeros, page by page, under its readers: integer
 
 TEST_CASE("no call answers, and none writes, from a segment that cannot be read any more") {
   Place place(Metric::kCosine, mixed_ids(0, kRows));
-  const auto other = make_index(*place.core, 2, Metric::kL2, "other");
+  const auto other = new_index(*place.core, "other", 2, Metric::kL2);
   const Rows more = random_rows(2, 2);
   require_value(other->add(numbers(0, 2), more.all(), nullptr, nullptr));
   const auto pinned = require_value(place.index->view());
