@@ -19,6 +19,7 @@ lane() {
 
 short() {
   lane "$programs/crash_states" --states 250000
+  lane "$programs/flips"
   lane "$programs/kill_cycles" --cycles 3000
   lane "$python" tests/crash/syscalls.py "$programs/scenario"
   lane "$python" tests/crash/kill_python.py --cycles 60
@@ -41,6 +42,7 @@ campaign() {
   end=$(($(date +%s) + $(awk -v hours="$1" 'BEGIN {print int(hours * 3600)}')))
   commit=$(git describe --always --dirty)
   noted "$python" tests/crash/syscalls.py "$programs/scenario"
+  noted "$programs/flips" --bits 8 --threads "$cores"
   while (($(date +%s) < end)); do
     seed=$(next_seed kill_cycles)
     noted "$programs/kill_cycles" --cycles 20000 --seed "$seed"
