@@ -24,7 +24,6 @@ FAILURES = (
     "broken_promises",
     "others",
     "undetected_flips",
-    "without_file",
 )
 
 
