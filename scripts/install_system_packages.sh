@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what apt has and this machine lacks, for each group named: build, check, clang, neon, crash.
+# Installs what apt has and this machine lacks, for each group named: build, check, clang, neon,
+# crash.
 # As root it installs; as anybody else it prints the one line to run and stops. A machine without
 # apt is left alone: CMake then names each missing library with its brew and conda line.
 set -euo pipefail
