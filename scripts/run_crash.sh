@@ -42,6 +42,7 @@ campaign() {
   end=$(($(date +%s) + $(awk -v hours="$1" 'BEGIN {print int(hours * 3600)}')))
   commit=$(git describe --always --dirty)
   noted "$python" tests/crash/syscalls.py "$programs/scenario"
+  noted "$programs/flips" --bits 8 --threads "$cores"
   while (($(date +%s) < end)); do
     seed=$(next_seed kill_cycles)
     noted "$programs/kill_cycles" --cycles 20000 --seed "$seed"

@@ -16,8 +16,15 @@ COLUMNS = (
     "date", "commit", "harness", "first_seed", "seeds", "tried", "lost_acked", "resurrected",
     "false_refusals", "other_failures", "seconds",
 )  # fmt: skip
-TRIED = ("states", "cycles", "runs")
-FAILURES = ("other_failures", "crashed", "hung", "broken_promises", "others")
+TRIED = ("states", "cycles", "runs", "flips")
+FAILURES = (
+    "other_failures",
+    "crashed",
+    "hung",
+    "broken_promises",
+    "others",
+    "undetected_flips",
+)
 
 
 def next_seed(ledger, harness):
@@ -38,7 +45,7 @@ def add(ledger, commit, result):
         "tried": next(result[name] for name in TRIED if name in result),
         "other_failures": sum(result.get(name, 0) for name in FAILURES),
         "seconds": result["seconds"],
-        **{name: result[name] for name in ("lost_acked", "resurrected", "false_refusals")},
+        **{name: result.get(name, 0) for name in ("lost_acked", "resurrected", "false_refusals")},
     }
     new = not ledger.exists()
     with ledger.open("a", newline="") as file:

@@ -17,7 +17,7 @@ trap 'rm -rf "$scratch"' EXIT
 # The lane, and which of its counts says how far it came.
 declare -A lanes=(
   [1]="crash_states" [2]="crash_states" [3]="crash_states" [4]="crash_states" [5]="syscalls"
-  [6]="crash_states" [7]="crash_states" [8]="wal_tests" [9]="crash_states" [10]="kill_cycles"
+  [6]="crash_states" [7]="crash_states" [8]="flips" [9]="crash_states" [10]="kill_cycles"
   [11]="crash_states" [12]="syscalls" [13]="kill_cycles"
 )
 declare -A names=(
@@ -33,14 +33,13 @@ lane() {
     crash_states) "$programs/crash_states" --states 250000 ;;
     kill_cycles) "$programs/kill_cycles" --cycles 3000 --directory "$scratch" ;;
     syscalls) "$python" tests/crash/syscalls.py "$programs/scenario" --only add ;;
-    wal_tests) ctest --test-dir "$build" -R 'log' -L storage --no-tests=error ;;
+    flips) "$programs/flips" ;;
   esac
 }
 
 targets() {
   case $1 in
     syscalls) echo scenario ;;
-    wal_tests) echo storage_test ;;
     *) echo "$1" ;;
   esac
 }
@@ -52,7 +51,7 @@ try:
     result = json.loads(sys.stdin.read())
 except ValueError:
     sys.exit()
-print(*next((result[name], name) for name in ("states", "cycles", "runs") if name in result))'
+print(*next((result[name], name) for name in ("states", "cycles", "runs", "flips") if name in result))'
 }
 
 numbers=("$@")
