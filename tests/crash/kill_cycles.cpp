@@ -8,6 +8,7 @@
 // Prints one JSON document. After a failure it prints the seed and the cycle of the history, keeps
 // the directory as the failed open found it, and exits with 1. The kill's moment is of the clock:
 // the same seed does the same operations, and is killed at about the same moment.
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,9 @@ Result<std::shared_ptr<engine::DatabaseCore>> open_core(const std::string& path,
                                     &base::system_unix_ms, tuning(seed));
 }
 
+// Nothing goes on when a harness that has hung is killed.
+void die_with_parent() { (void)::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
 // In the child, which never returns from it.
 class Child {
  public:
@@ -99,6 +103,7 @@ class Child {
       : board_(board), plan_(plan), path_(std::move(path)), seed_(seed) {}
 
   [[noreturn]] void work() {
+    die_with_parent();
     const Status status = open();
     if (!status.ok()) {
       board_.refuse(status);
@@ -310,6 +315,7 @@ class History {
 
 // A process for each job, since only a process of one thread may fork and go on.
 [[noreturn]] void work(const Settings& settings, Totals& totals, unsigned job) {
+  die_with_parent();
   const std::string root = settings.directory + "/springg-kill-" + std::to_string(::getpid()) +
                            "-" + std::to_string(job);
   fs::create_directories(root);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/seeded_bug.h"
 #include "io/file_system.h"
 #include "io/mapping_guard.h"
 #include "io/posix_directory_lock.h"
@@ -82,7 +83,11 @@ class PosixWritableFile final : public WritableFile {
 
   Status sync() override {
     SPRINGG_RETURN_IF_ERROR(usable());
-    if (sync_descriptor(fd_) != 0) return fail(posix_status(errno, "sync", path_));
+    int result = sync_descriptor(fd_);
+    if constexpr (base::kSeededBug == base::kBugRetrySync) {
+      if (result != 0) result = sync_descriptor(fd_);
+    }
+    if (result != 0) return fail(posix_status(errno, "sync", path_));
     return {};
   }
 
