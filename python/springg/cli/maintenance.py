@@ -30,7 +30,8 @@ def check(
 ) -> None:
     """Verify every checksum, graph and count, and the log.
 
-    Exit code 0: clean; 1: damage found. Nothing is changed, and another process may be writing meanwhile.
+    Exit code 0: clean; 1: damage found. Nothing is changed, and another process may be writing
+    meanwhile.
 
     With --repair nobody may have the database open. Rows whose bytes are damaged are dropped, and
     the table says how many of which index; graphs and tables of ids are made again. The originals
