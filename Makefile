@@ -24,9 +24,9 @@ help:  ## list these verbs
 
 .PHONY: deps
 deps:  ## install the system packages that are missing (as root; else print the line to run)
-	@scripts/install_system_packages.sh build check clang neon
+	@scripts/install_system_packages.sh build check clang neon crash
 
-groups := system-build system-check system-clang system-neon
+groups := system-build system-check system-clang system-neon system-crash
 .PHONY: $(groups)
 $(groups): system-%:
 	@scripts/install_system_packages.sh $*
@@ -124,6 +124,18 @@ coverage: $(VENV)/dev.stamp  ## line coverage of cpp/src; fails below 90 %
 fuzz: $(VENV)/dev.stamp system-clang  ## each fuzz target for FUZZ_SECONDS (20) from its corpus
 	$(call build,fuzz,all)
 	@scripts/run_fuzzers.sh
+
+.PHONY: crash
+crash: $(VENV)/dev.stamp system-crash build  ## crash databases on purpose, judge what is left
+	@scripts/run_crash.sh short
+
+.PHONY: campaign
+campaign: $(VENV)/dev.stamp system-crash build  ## the same for HOURS, noted in docs/ledger.csv
+	@scripts/run_crash.sh campaign $(HOURS)
+
+.PHONY: seeded-bugs
+seeded-bugs: $(VENV)/dev.stamp system-crash  ## builds with a mistake each: does a lane catch it?
+	@tests/crash/seeded_bugs.sh
 
 .PHONY: neon
 neon: $(VENV)/dev.stamp system-neon  ## the aarch64 kernels under qemu

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what apt has and this machine lacks, for each group named: build, check, clang, neon.
+# Installs what apt has and this machine lacks, for each group named: build, check, clang, neon,
+# crash.
 # As root it installs; as anybody else it prints the one line to run and stops. A machine without
 # apt is left alone: CMake then names each missing library with its brew and conda line.
 set -euo pipefail
@@ -10,6 +11,7 @@ declare -A packages=(
   [check]="clang-tidy-16 clang-format-16"
   [clang]="clang-16 lld-16 libclang-rt-16-dev"
   [neon]="g++-aarch64-linux-gnu qemu-user"
+  [crash]="strace"
 )
 
 if ! command -v apt-get > /dev/null; then

@@ -247,7 +247,14 @@ void bind_database(py::module_& module) {
       .def("sync", [](DatabaseHandle& self) { without_gil([&] { return self.database->sync(); }); })
       .def("stats",
            [](const DatabaseHandle& self) {
-             return without_gil([&] { return self.database->stats(); });
+             const auto counts = without_gil([&] { return self.database->stats(); });
+             const std::string error =
+                 without_gil([&] { return self.database->background_error(); });
+             py::dict facts;
+             for (const auto& [name, count] : counts) facts[py::str(name)] = count;
+             facts["background_error"] =
+                 error.empty() ? py::object(py::none()) : py::object(text_of(error));
+             return facts;
            })
       .def("memory_usage",
            [](const DatabaseHandle& self) {

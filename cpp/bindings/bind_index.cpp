@@ -119,27 +119,36 @@ py::dict python_stats(const IndexStats& stats) {
 }
 
 // Reads a view without the GIL. Its methods return no Result: what they throw for want of memory
-// becomes the error that it is everywhere else.
+// becomes the error that it is everywhere else, and so does a file that could not be read.
 template <class Read>
 auto read_view(const ViewHandle& self, Read&& read) {
+  Status status = resource_exhausted("out of memory");
   try {
     const py::gil_scoped_release release;
-    return read(*self.view);
+    auto answer = read(*self.view);
+    status = self.view->check();
+    if (status.ok()) return answer;
   } catch (const std::bad_alloc&) {
   } catch (const std::length_error&) {
   }
   // After the handlers: the exception is freed and the GIL held again.
-  raise(resource_exhausted("out of memory"));
+  raise(status);
 }
 
 py::array python_vectors(const ViewHandle& self, const py::object& dtype, std::size_t dimensions) {
   const IndexView& view = *self.view;
-  if (auto block = view.vector_block()) return array_over(std::move(*block));
+  if (auto block = view.vector_block()) {
+    check(view.check());
+    return array_over(std::move(*block));
+  }
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(view.rows()),
                                        static_cast<py::ssize_t>(dimensions)};
   py::array copy(py::dtype::from_args(dtype), shape);
   void* out = copy.mutable_data();
-  read_view(self, [&](const IndexView& pinned) { pinned.copy_vectors(out); });
+  read_view(self, [&](const IndexView& pinned) {
+    pinned.copy_vectors(out);
+    return true;
+  });
   forbid_writing(copy);
   return copy;
 }

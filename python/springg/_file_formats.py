@@ -10,7 +10,18 @@ from typing import Any
 
 from springg.errors import error_of
 
-ENDINGS = (".bin", ".bvecs", ".fvecs", ".h5", ".hdf5", ".ivecs", ".jsonl", ".npy", ".npz", ".parquet")
+ENDINGS = (
+    ".bin",
+    ".bvecs",
+    ".fvecs",
+    ".h5",
+    ".hdf5",
+    ".ivecs",
+    ".jsonl",
+    ".npy",
+    ".npz",
+    ".parquet",
+)
 # The format's own name, beside its ending.
 ENDING_OF_NAME = {".springg1": ".bin"}
 # The Go Springg keeps an index in three files; NAME.bin stands for all of them.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable
 
@@ -73,14 +74,14 @@ class Log:
             self._end = self.writes[echoes.writes].line
             del self.writes[echoes.writes :]
 
-    def vectors(self, rows: list[int]) -> np.ndarray:
-        """Return vectors of some writes, by their `row`."""
+    def vectors(self, rows: list[int] | np.ndarray) -> np.ndarray:
+        """Return copies of vectors of some writes, by their `row`."""
         return self._vectors.take()[rows]
 
     def report(self, bad: BadRows) -> None:
         """Hand on what was left out; what stands among the echoes was told already."""
         for row in self._bad.skipped():
-            if self._end is None or row.line < self._end:
+            if self._end is None or row.line <= self._end:
                 bad.note(self._path, row.line, row.reason)
 
     def _start_again(self) -> None:
@@ -165,9 +166,11 @@ class Log:
         takes = write.alone
         if write.vector is None:
             takes = takes and write.identifier in self._live
-            self._live.discard(write.identifier)
         else:
             write.row = self._vectors.append(write.vector)
+        if takes and write.vector is None:
+            self._live.discard(write.identifier)
+        elif takes:
             self._live.add(write.identifier)
         write.key = self._keys.enter(write)
         write.vector = None  # it is in the rows
@@ -185,14 +188,15 @@ class Log:
             found = inner
             del keys[inner.writes :]
 
-    def _evidence(self, pairs: list[tuple[int, int]]) -> bool | None:
+    def _evidence(self, pairs: Iterable[tuple[int, int]]) -> bool | None:
         """Say whether the second of each pair is the first one normalised once more."""
-        rows = [(self.writes[a].row, self.writes[b].row) for a, b in pairs]
-        rows = [pair for pair in rows if pair[0] >= 0]
+        # A client may well have added what it had updated before.
+        written = ((self.writes[a], self.writes[b]) for a, b in pairs if not self.writes[a].sent)
+        rows = ((first.row, second.row) for first, second in written if first.row >= 0)
         told = None
-        for begin in range(0, len(rows), PAIRS_AT_ONCE):
-            block = np.array(rows[begin : begin + PAIRS_AT_ONCE])
-            first, second = self._vectors.take()[block[:, 0]], self._vectors.take()[block[:, 1]]
+        while block := list(itertools.islice(rows, PAIRS_AT_ONCE)):
+            places = np.array(block)
+            first, second = self.vectors(places[:, 0]), self.vectors(places[:, 1])
             if not np.array_equal(first, second):
                 return True
             if not np.array_equal(normalised(first), first):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Go Springg's NAME.meta: one JSON object of an index's metadata records, read a piece at a time.
+"""The Go Springg's NAME.meta, one JSON object of metadata records, read a piece at a time.
 
 The file is as large as all metadata together; what is in memory is one record and a block of text.
 """

@@ -15,11 +15,11 @@ changes most vectors in their last bits.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 # Says of pairs of writes, one the echo of the other if it is one: True when rounding shows that it
 # is, False when it shows that it is not, None when it does not tell.
-Evidence = Callable[[list[tuple[int, int]]], bool | None]
+Evidence = Callable[[Iterable[tuple[int, int]]], bool | None]
 
 # An echo that ends within its first pass must have this many lines to be told from a repetition.
 PARTIAL_MIN = 2
@@ -63,14 +63,13 @@ def find_echoes(
     endless = echoes_to_the_end(matched)
     # One run to the end first; then runs that were stopped and began again.
     for n in (*(n for n in whole if n + matched[n] == total), *(n for n in whole if endless[n])):
-        told = evidence([(source[j], n + j) for j in range(taken_before[n])])
+        told = evidence((source[j], n + j) for j in range(matched[n]))
         if told is not False:
             return Echoes(n, told is True)
     for n in starts:
-        if n + matched[n] == total and total - n >= PARTIAL_MIN:
-            pairs = [(source[j], n + j) for j in range(min(total - n, taken_before[n]))]
-            if evidence(pairs):
-                return Echoes(n, proven=True)
+        cut = n + matched[n] == total and total - n >= PARTIAL_MIN
+        if cut and evidence((source[j], n + j) for j in range(matched[n])):
+            return Echoes(n, proven=True)
     return None
 
 

@@ -290,11 +290,12 @@ class Database:
         """
         return CheckReport(self._core.check(boolean("repair", repair)))
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> dict[str, Any]:
         """Generation of the manifest, last sequence, positions in the log, and counts.
 
-        Read-only, ``last_lsn`` is the position that is shown, and ``stale`` is 1 when the writer
-        could not be followed the last time; `refresh` says why.
+        ``background_error`` is the error of a background flush that the next write will raise, or
+        None. Read-only, ``last_lsn`` is the position that is shown, and ``stale`` is 1 when the
+        writer could not be followed the last time; `refresh` says why.
         """
         return self._core.stats()
 

@@ -79,8 +79,8 @@ def export_file(
 
     Notes
     -----
-    ``.jsonl``, ``.*vecs`` and ``.bin`` are written in small blocks; the others hold one copy of the vectors
-    in memory.
+    ``.jsonl``, ``.*vecs`` and ``.bin`` are written in small blocks; the others hold one copy of
+    the vectors in memory.
     """
     name = path_text(path)
     if format is not None and not isinstance(format, str):

@@ -2,13 +2,14 @@
 """Writer of an index of the Go Springg: ``NAME.bin``, and ``NAME.meta`` when there are metadata.
 
 The bytes are those that the Go program writes for these ids, vectors and records: records in the
-order of their ids' bytes, JSON as its encoder has it. A log beside them belongs to what is replaced,
-and is removed.
+order of their ids' bytes, JSON as its encoder has it. A log beside them belongs to what is
+replaced, and is removed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import os
 import secrets
@@ -70,14 +71,15 @@ def spool(index: Index, file: BinaryIO) -> tuple[list[str], dict[int, str]]:
             if row.metadata is not None:
                 records[place] = go_metadata(go_record(row.metadata), "  ")
         ids.extend(str(row.id) for row in rows)
-        file.write(np.stack([row.vector for row in rows]).tobytes())
+        vectors: list[Any] = [row.vector for row in rows]
+        file.write(np.stack(vectors).tobytes())
     file.flush()
     return ids, records
 
 
 def refuse_equal(ids: list[str], order: list[int]) -> None:
     """Refuse ids that are one as text, such as 1 and "1"."""
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         if ids[before] == ids[after]:
             message = f"two ids have the text {ids[after]!r}, and the Go Springg has text ids alone"
             raise error_of("invalid_argument", message, id=ids[after])

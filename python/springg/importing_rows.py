@@ -58,7 +58,7 @@ class GrowingRows:
 
     def row(self, number: int) -> np.ndarray:
         """Return a copy of a row."""
-        return self._rows[number].copy()
+        return np.array(self._rows[number])
 
     def take(self) -> np.ndarray:
         """Return the rows; nothing may be appended afterwards."""

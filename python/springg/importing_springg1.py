@@ -53,9 +53,7 @@ def read_springg1(path: str, fields: Fields, width: int, bad: BadRows) -> Table:
         raise in_file(error, path) from None
     if dimensions != width:
         message = f"{path}: vector dimension mismatch: expected {width}, got {dimensions}"
-        raise error_of(
-            "dimension_mismatch", message, file=path, expected=width, actual=dimensions
-        )
+        raise error_of("dimension_mismatch", message, file=path, expected=width, actual=dimensions)
     ids = ids_of(file, records, bad)
     place = {identifier: row for row, identifier in enumerate(ids)}
     stored = read_metadata(path, place, fields, bad)
@@ -211,7 +209,10 @@ def table_of(
         _core.copy_springg1_vectors(file, block, vectors[begin : begin + len(block)])
     if log is not None and written:
         vectors[len(kept) :] = log.vectors([write.row for write in written])
-    metadata = [*(stored.get(row) for row in kept), *(chosen(write.metadata, fields) for write in written)]
+    metadata = [
+        *(stored.get(row) for row in kept),
+        *(chosen(write.metadata, fields) for write in written),
+    ]
     lines = [*(row + 1 for row in kept), *(len(ids) + write.line for write in written)]
     return Table(
         vectors,

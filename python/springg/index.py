@@ -12,8 +12,8 @@ from springg import _arrays, _core
 from springg._index_files import IndexFiles
 from springg._index_settings import IndexSettings
 from springg._progress import reporting
-from springg._settings import checked
 from springg._scanning import checked_batch_size, ids_of_view, scan_view
+from springg._settings import checked
 from springg.errors import InvalidArgument, error_of
 from springg.types import BatchHits, Hits, Record, records
 
@@ -342,6 +342,8 @@ class Index(IndexFiles, IndexSettings):
         Shape (len(index), dimensions). A zero-copy view when the index is one segment without
         deleted rows (after `optimize`), else a copy. The view stays valid after `optimize`,
         `Database.drop_index` and `Database.close`: it keeps the memory (or mapping) it shows.
+        Whoever holds a view gets no error when the file behind it is truncated or the disk fails
+        later: what cannot be read shows zeros. Methods of the index raise Corruption then.
         """
         return self._core.view().vectors(np.dtype(self.dtype), self.dimensions)
 

@@ -270,6 +270,23 @@ def test_export_and_import_again(data, tmp_path):
         assert db["again"].ids == db["points"].ids
 
 
+def test_files_of_the_go_springg(data, tmp_path):
+    go = tmp_path / "go"
+    go.mkdir()
+    said = run("export", data, "points", go / "old", "--format", "springg1", "--normalise").stdout
+    assert f"3 rows of points in {go / 'old.bin'}" in said
+    assert "vectors alone" not in said
+    (go / "old.wal").write_text('{"op":"add","id":"n","vector":[0.6,0.8]}\n{"op":"delete","id":')
+    run("create", data, "again", "--dimensions", 2)
+    ran = run("import", data, "again", *sorted(go.iterdir()))
+    assert "old.bin: 4 rows in" in ran.stdout
+    assert "line 2: old.wal: a write that a crash cut is left out" in ran.stdout
+    assert document("info", data, "again")["index"]["rows"] == 4
+    assert (
+        "unknown file format" in run("export", data, "again", "x", "--format", "y", code=3).stderr
+    )
+
+
 # All commands
 
 

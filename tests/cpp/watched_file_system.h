@@ -33,6 +33,12 @@ class WatchedFileSystem final : public io::FileSystem {
     const std::lock_guard guard(mutex_);
     say_ = std::move(say);
   }
+  // What map() gives in the place of a file that is there.
+  using Mapping = std::shared_ptr<const io::MappedFile>;
+  void map_as(std::function<Mapping(const std::string& path, Mapping)> change) {
+    const std::lock_guard guard(mutex_);
+    change_mapping_ = std::move(change);
+  }
   std::vector<FileCall> calls() const {
     const std::lock_guard guard(mutex_);
     return calls_;
@@ -58,7 +64,10 @@ class WatchedFileSystem final : public io::FileSystem {
     return std::unique_ptr<io::WritableFile>(std::make_unique<File>(*this, std::move(file), path));
   }
   Result<std::shared_ptr<const io::MappedFile>> map(const std::string& path) override {
-    return files_.map(path);
+    auto mapped = files_.map(path);
+    const std::lock_guard guard(mutex_);
+    if (!mapped.ok() || !change_mapping_) return mapped;
+    return change_mapping_(path, std::move(mapped).value());
   }
   Status rename(const std::string& from, const std::string& to) override {
     SPRINGG_RETURN_IF_ERROR(next("rename", to));
@@ -129,6 +138,7 @@ class WatchedFileSystem final : public io::FileSystem {
   io::FileSystem& files_;
   mutable std::mutex mutex_;
   Say say_;
+  std::function<Mapping(const std::string&, Mapping)> change_mapping_;
   std::vector<FileCall> calls_;
 };
 

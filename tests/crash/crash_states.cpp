@@ -82,12 +82,11 @@ class Seed {
  private:
   void record() {
     auto database = std::move(open_core(files_, seed_)).value();
-    const Reopen reopen = [&](bool clean) -> std::shared_ptr<engine::DatabaseCore> {
+    const Reopen reopen = [&](bool clean) -> Result<std::shared_ptr<engine::DatabaseCore>> {
       if (!clean) database->abandon();
-      if (clean && !database->close().ok()) return nullptr;
+      if (clean) SPRINGG_RETURN_IF_ERROR(database->close());
       database.reset();
-      auto again = open_core(files_, seed_);
-      return again.ok() ? std::move(again).value() : nullptr;
+      return open_core(files_, seed_);
     };
     WorkloadSettings workload;
     workload.seed = seed_;

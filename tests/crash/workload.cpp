@@ -8,9 +8,6 @@ namespace springg::crash {
 
 namespace {
 
-constexpr std::size_t kDimensions = 6;
-constexpr std::uint64_t kIds = 40;
-
 std::string compact_metadata(std::uint64_t value) {
   // Some of it large, so that records cross sectors and pages.
   const std::string filling(value % 7 == 0 ? 700 : value % 20, 'x');
@@ -20,19 +17,21 @@ std::string compact_metadata(std::uint64_t value) {
 class Workload {
  public:
   Workload(const WorkloadSettings& settings, std::shared_ptr<engine::DatabaseCore>& database,
-           const Reopen& reopen, const std::function<std::uint64_t()>& clock)
+           const Reopen& reopen, const std::function<std::uint64_t()>& clock, Journal* journal)
       : settings_(settings),
         database_(database),
         reopen_(reopen),
         clock_(clock),
-        random_(settings.seed) {}
+        journal_(journal),
+        random_(settings.seed),
+        model_(settings.model) {}
 
   std::vector<Operation> run() {
     const std::uint64_t now = clock_();
     done_.push_back({"nothing", now, now, Durability::kDisk, Outcome::kOk, model_.fingerprint()});
-    create();
+    if (model_.indexes().empty()) create();
     for (int i = 0; i < settings_.operations; ++i) {
-      if (done_.back().outcome == Outcome::kUnknown) break;
+      if (done_.back().outcome == Outcome::kUnknown || database_ == nullptr) break;
       step();
     }
     return std::move(done_);
@@ -61,14 +60,10 @@ class Workload {
   }
 
   void change_structure(std::uint64_t draw) {
-    if (draw < 85) {
+    if (draw < 85 && own_names().size() < settings_.indexes_max) {
       create();
-    } else if (draw < 87) {
-      drop();
-    } else if (draw < 89) {
-      rename();
     } else if (draw < 91) {
-      clear();
+      change_index(draw);
     } else if (draw < 95) {
       note(
           "flush", Durability::kDisk, [&] { return database_->flush(); }, [] {});
@@ -80,8 +75,21 @@ class Workload {
     }
   }
 
+  void change_index(std::uint64_t draw) {
+    const std::vector<std::string> own = own_names();
+    if (own.empty()) return;
+    const std::string& name = own[below(own.size())];
+    if (draw < 87) {
+      drop(name);
+    } else if (draw < 89) {
+      rename(name);
+    } else {
+      clear(name);
+    }
+  }
+
   void optimize_or_reopen(std::uint64_t draw) {
-    if (draw == 97) {
+    if (draw == 97 || !settings_.reopen) {
       note(
           "optimize", Durability::kBuffered, [&] { return pick()->optimize(nullptr); }, [] {});
       return;
@@ -91,23 +99,30 @@ class Workload {
     if (!clean)
       note(
           "sync", Durability::kDisk, [&] { return database_->sync(); }, [] {});
-    if (done_.back().outcome == Outcome::kUnknown) return;
+    if (done_.back().outcome != Outcome::kOk) return;
     note(
         clean ? "close and open" : "end and open", Durability::kDisk,
-        [&] {
-          database_ = reopen_(clean);
-          return database_ == nullptr ? Status(ErrorCode::kIoError, "cannot open") : Status();
+        [&]() -> Status {
+          SPRINGG_ASSIGN_OR_RETURN(database_, reopen_(clean));
+          return {};
         },
         [] {});
   }
 
-  // Makes the call and, when it was done, does the same to the model.
+  // Makes the call. The model is ahead of it: whoever judges must know what it was to do.
   template <class Call, class Apply>
-  void note(std::string what, Durability durability, Call call, Apply apply) {
+  void note(std::string what, Durability durability, Call call, Apply apply, bool write = false) {
     Operation operation;
     operation.what = std::move(what);
     operation.durability = durability;
     operation.begin = clock_();
+    Model before = model_;
+    apply();
+    operation.fingerprint = model_.fingerprint();
+    // A write that changes nothing leaves no trace, and makes nothing before it more durable.
+    const std::uint64_t last = done_.back().fingerprint;
+    if (write && operation.fingerprint == last) operation.durability = Durability::kBuffered;
+    if (journal_ != nullptr) journal_->begin(operation);
     const Status status = call();
     operation.end = clock_();
     if (!status.ok()) {
@@ -115,18 +130,31 @@ class Workload {
       operation.outcome =
           status.code() == ErrorCode::kIoError ? Outcome::kUnknown : Outcome::kRefused;
     }
-    if (operation.outcome != Outcome::kRefused) apply();
-    operation.fingerprint = model_.fingerprint();
+    if (operation.outcome == Outcome::kRefused) {
+      model_ = std::move(before);
+      operation.fingerprint = last;
+    }
+    if (journal_ != nullptr) journal_->end(operation);
     done_.push_back(std::move(operation));
   }
 
-  // A write that changed nothing leaves no trace, and makes nothing before it more durable.
   template <class Call, class Apply>
   void note_write(std::string what, Durability durability, Call call, Apply apply) {
-    const std::uint64_t before = done_.back().fingerprint;
-    note(std::move(what), durability, call, apply);
-    if (done_.back().fingerprint == before) done_.back().durability = Durability::kBuffered;
+    note(std::move(what), durability, call, apply, true);
   }
+
+  // Indexes that no other owner uses.
+  std::vector<std::string> own_names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : model_.indexes()) {
+      if (owner_of_index(entry.first).has_value()) names.push_back(entry.first);
+    }
+    return names;
+  }
+  std::string new_name() {
+    return index_name_of(settings_.owner, settings_.tag + std::to_string(names_++));
+  }
+  std::uint64_t id() { return settings_.owner * kIdsOfOwner + below(kIdsOfOwner); }
 
   const std::string& pick_name() {
     auto at = model_.indexes().begin();
@@ -143,7 +171,7 @@ class Workload {
   }
 
   void create() {
-    const std::string name = "index" + std::to_string(names_++);
+    const std::string name = new_name();
     IndexOptions options;
     options.dimensions = kDimensions;
     options.metric = below(2) == 0 ? Metric::kCosine : Metric::kL2;
@@ -152,15 +180,13 @@ class Workload {
         [&] { return database_->create_index(name, options, false).status(); },
         [&] { model_.indexes()[name]; });
   }
-  void drop() {
-    const std::string name = pick_name();
+  void drop(const std::string& name) {
     note(
         "drop " + name, Durability::kDisk, [&] { return database_->drop_index(name); },
         [&] { model_.indexes().erase(name); });
   }
-  void rename() {
-    const std::string from = pick_name();
-    const std::string to = "index" + std::to_string(names_++);
+  void rename(const std::string& from) {
+    const std::string to = new_name();
     note(
         "rename " + from + " to " + to, Durability::kDisk,
         [&] { return database_->rename_index(from, to); },
@@ -170,8 +196,7 @@ class Workload {
           model_.indexes()[to] = std::move(rows);
         });
   }
-  void clear() {
-    const std::string name = pick_name();
+  void clear(const std::string& name) {
     note(
         "clear " + name, Durability::kDisk, [&] { return database_->index(name).value()->clear(); },
         [&] { model_.indexes()[name].clear(); });
@@ -190,7 +215,7 @@ class Workload {
     std::map<std::uint64_t, Row> chosen;
     const std::size_t count = row_count();
     for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t id = below(kIds);
+      const std::uint64_t id = this->id();
       if (update && !rows.contains(id)) continue;
       Row row;
       for (std::size_t d = 0; d < kDimensions; ++d) {
@@ -257,7 +282,7 @@ class Workload {
     const std::size_t count = 1 + below(6);
     std::vector<std::uint64_t> chosen;
     for (std::size_t i = 0; i < count; ++i) {
-      chosen.push_back(below(kIds));
+      chosen.push_back(id());
       ids.append_integer(chosen.back());
     }
     const Durability level = durability();
@@ -275,6 +300,7 @@ class Workload {
   std::shared_ptr<engine::DatabaseCore>& database_;
   const Reopen& reopen_;
   const std::function<std::uint64_t()>& clock_;
+  Journal* const journal_;
   std::mt19937_64 random_;
   Model model_;
   int names_ = 0;
@@ -286,8 +312,8 @@ class Workload {
 std::vector<Operation> run_workload(const WorkloadSettings& settings,
                                     std::shared_ptr<engine::DatabaseCore>& database,
                                     const Reopen& reopen,
-                                    const std::function<std::uint64_t()>& clock) {
-  return Workload(settings, database, reopen, clock).run();
+                                    const std::function<std::uint64_t()>& clock, Journal* journal) {
+  return Workload(settings, database, reopen, clock, journal).run();
 }
 
 }  // namespace springg::crash

@@ -210,4 +210,4 @@ def test_vectors_of_an_empty_index(index):
 
 def test_an_array_that_is_not_converted_is_refused_by_the_extension(index):
     with pytest.raises(TypeError, match="float64"):
-        index._core.add(_core.Ids("a"), np.ones(4), None, None)
+        index._core.add(_core.Ids("a"), np.ones(4), None, None, None)

@@ -90,25 +90,31 @@ def test_a_second_process_is_refused_with_the_first_ones_pid(tmp_path):
     springg.open(tmp_path / "d").close()
 
 
-def test_the_directory_of_a_killed_process_opens(tmp_path):
+@pytest.mark.parametrize("durability", ["disk", "process"])
+def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path, durability):
     killed = start(
         """
         import sys, springg
-        db = springg.open(sys.argv[1])
+        db = springg.open(sys.argv[1], durability=sys.argv[2])
         index = db.create_index("a", 2)
-        index.add("x", [1, 0])
+        index.add(["x", "deleted"], [[1, 0], [1, 1]])
         db.flush()
-        index.add("lost", [1, 0])
+        index.add("y", [2, 0], {"n": 1})
+        index.delete("deleted")
+        index.update("x", metadata={"n": 2})
         print("open", flush=True)
         sys.stdin.readline()
         """,
         tmp_path / "d",
+        durability,
     )
     assert killed.stdout.readline() == "open\n"
     killed.kill()
     killed.communicate()
     with springg.open(tmp_path / "d") as db:
-        assert db["a"].ids == ["x"]
+        assert db["a"].ids == ["x", "y"]
+        assert [record.metadata for record in db["a"].get(["x", "y"])] == [{"n": 2}, {"n": 1}]
+        assert db["a"]["y"].vector.tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit(0)"])
@@ -307,3 +313,53 @@ def test_damage_is_named(tmp_path):
         use()
     assert isinstance(caught.value, OSError)
     assert "offset" in str(caught.value) or "byte" in str(caught.value)
+
+
+@pytest.mark.parametrize("faulthandler", [False, True])
+def test_a_file_that_is_cut_under_a_running_process(tmp_path, faulthandler):
+    out = run(
+        """
+        import faulthandler, os, pathlib, sys
+        if sys.argv[2] == "True":
+            faulthandler.enable()
+        import numpy as np, springg
+        rows = np.random.default_rng(0).standard_normal((3000, 64)).astype(np.float32)
+        with springg.open(sys.argv[1]) as db:
+            db.create_index("cut", 64).add(np.arange(3000), rows, [{"n": 1}] * 3000)
+            db.create_index("whole", 64).add(np.arange(100), rows[:100])
+        db = springg.open(sys.argv[1])
+        cut, whole = db["cut"], db["whole"]
+        assert cut.search(rows[7], exact=True).ids[0] == 7
+        segment = max(pathlib.Path(sys.argv[1]).glob("*.segment"), key=lambda p: p.stat().st_size)
+        os.truncate(segment, 4096)
+        for call in (
+            lambda: cut.search(rows[7], exact=True),
+            lambda: cut.search(rows[7]),
+            lambda: cut.search(rows[:20]),
+            lambda: cut.get(7),
+            lambda: 7 in cut,
+            lambda: cut.ids,
+            lambda: cut.vectors,
+            lambda: list(cut.scan()),
+            lambda: cut.upsert(7, rows[8]),
+            lambda: cut.delete(7),
+            lambda: db.flush(),
+        ):
+            try:
+                call()
+                print("answered")
+            except springg.Corruption as error:
+                assert str(segment.name) in str(error), error
+                assert "cannot be read any more: it was truncated" in str(error), error
+                assert error.details["file"] == str(segment), error.details
+        assert whole.search(rows[7]).ids[0] == 7
+        db.drop_index("cut")
+        whole.add(100, rows[100])
+        db.close()
+        with springg.open(sys.argv[1]) as db:
+            print("alive", len(db["whole"]))
+        """,
+        tmp_path / "d",
+        faulthandler,
+    )
+    assert out == "alive 101\n"

@@ -28,13 +28,14 @@ def cpp_functions(source: str) -> list[tuple[str, int, int]]:
     code = re.sub(r"(?m)^[ \t]*#(\\\n|.)*", _blank, cpp_code(source))
     found: list[tuple[str, int, int]] = []
     stack: list[str] = []
-    head_start, name, first = 0, "", 0
+    head_start, name, first, closed = 0, "", 0, ""
     for match in re.finditer(r"[{};]", code):
         position, token = match.start(), match.group()
         inside = "function" in stack
         if token == "{":
             head = code[head_start:position]
-            continues = found and not inside and re.fullmatch(r"\s*(,[^;{}]*)?", head)
+            after_function = found and not inside and closed == "function"
+            continues = after_function and re.fullmatch(r"\s*(,[^;{}]*)?", head)
             kind = "function" if continues else _kind(head)
             if kind == "function" and not inside:
                 if continues:
@@ -43,8 +44,11 @@ def cpp_functions(source: str) -> list[tuple[str, int, int]]:
                     name = _name(head)
                     first = code.count("\n", 0, head_start + len(head) - len(head.lstrip())) + 1
             stack.append(kind)
-        elif token == "}" and stack and stack.pop() == "function" and "function" not in stack:
-            found.append((name, first, code.count("\n", 0, position) + 2 - first))
+            closed = ""
+        elif token == "}" and stack:
+            closed = stack.pop()
+            if closed == "function" and "function" not in stack:
+                found.append((name, first, code.count("\n", 0, position) + 2 - first))
         head_start = position + 1
     return found
 

@@ -68,6 +68,10 @@ def test_lines():
         ("// void f() {\nconst int a[] = {1, 2};\n", []),
         ("void f() {\n  auto g = [](int x) {\n    return x;\n  };\n}\n", [("f", 1, 5)]),
         ("template <class T>\n  requires(sizeof(T) == 4)\nT f() {\n  g();\n}\n", [("f", 1, 5)]),
+        (
+            "void f() {\n}\nconst A a[] = {\n  {1, [](int x) { g(x); }},\n  {2, &f},\n};\n",
+            [("f", 1, 2), ("?", 4, 1)],
+        ),
         ("#define F(x) \\\n  do {       \\\n    x;\nvoid g() {\n}\n", [("g", 4, 2)]),
         (
             "struct [[nodiscard]] S {\n  bool operator()(int a) {\n    return a;\n  }\n};\n",

@@ -107,7 +107,7 @@ def test_no_tracked_file_holds_a(what, pattern):
 
 
 def is_text(name: str) -> bool:
-    binary = (".npz", ".npy", ".png", ".bin", ".gz", ".parquet", ".hdf5", ".segment")
+    binary = (".npz", ".npy", ".png", ".bin", ".gz", ".parquet", ".hdf5", ".segment", ".bin.tmp")
     return not name.endswith(binary) and "/corpus/" not in name and "tests/data/v" not in name
 
 

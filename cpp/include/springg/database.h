@@ -71,6 +71,9 @@ class Database {
   // "log_bytes"), and the counts of IndexStats summed over all
   // indexes. O(parts); leaves background errors where they are.
   virtual Result<std::map<std::string, std::uint64_t>> stats() const = 0;
+  // The first error of a background flush that no write has returned yet; empty when there is none.
+  // The next write returns it and stores nothing; the one after that is tried as any other.
+  virtual Result<std::string> background_error() const = 0;
   // Flushes, then lets go of files, threads and memory. Idempotent. Calls that are running finish
   // first; later ones return kFailedPrecondition.
   virtual Status close() = 0;

@@ -42,7 +42,8 @@ struct RecordBatch {
 };
 
 // A zero-copy block of rows: `data` stays valid as long as `owner` lives, whatever happens to the
-// index or the database.
+// index or the database. When the file behind it is truncated or the disk fails, what cannot be
+// read shows zeros, and only IndexView::check() tells.
 struct VectorBlock {
   const void* data = nullptr;  // rows x dimensions of `dtype`, tightly packed
   std::size_t rows = 0;
@@ -74,6 +75,10 @@ class IndexView {
   // Copies every live vector, in the index's dtype, to `out` (rows() x dimensions, packed).
   // Allocates nothing.
   virtual void copy_vectors(void* out) const = 0;
+  // Call it after the reads above and before what they returned is believed: kCorruption names the
+  // file of rows that cannot be read any more, because it was truncated or the disk failed; zeros
+  // were read in their place. A few loads for each segment.
+  virtual Status check() const = 0;
 };
 
 struct IndexStats {
@@ -100,7 +105,8 @@ struct IndexStats {
 
 // Beside the errors that a method names, each returns kFailedPrecondition when the index was
 // dropped, the database is closed, this is a forked child of the process that opened it, or
-// `progress` stopped the call; and kResourceExhausted when memory itself is short.
+// `progress` stopped the call; kResourceExhausted when memory itself is short; and kCorruption when
+// the file of rows that it read was truncated, or the disk failed, since the database was opened.
 class Index {
  public:
   virtual ~Index() = default;

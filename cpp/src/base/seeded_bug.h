@@ -15,11 +15,16 @@ inline constexpr int kSeededBug = SPRINGG_SEEDED_BUG;
 // Numbers of the list in docs/testing.md.
 inline constexpr int kBugNoDataSync = 1;
 inline constexpr int kBugNoDirectorySync = 2;
+inline constexpr int kBugRenameBeforeSync = 3;
 inline constexpr int kBugAckBeforeSync = 4;
+inline constexpr int kBugShowBeforeLog = 5;
 inline constexpr int kBugIgnorePayloadCrc = 6;
 inline constexpr int kBugTrustLengthFirst = 7;
 inline constexpr int kBugCutInTheMiddle = 8;
 inline constexpr int kBugRefuseTornTail = 9;
+inline constexpr int kBugReplayThatLogs = 10;
+inline constexpr int kBugDropLogEarly = 11;
 inline constexpr int kBugRetrySync = 12;
+inline constexpr int kBugFlushOfDropped = 13;
 
 }  // namespace springg::base

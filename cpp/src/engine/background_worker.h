@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One thread a database for work that no call waits for: extending graphs and turning memtables
-// into segments. It starts when there is something to do, at low priority.
+// A thread for work that no call waits for. It starts when there is something to do, at low
+// priority.
 #pragma once
 
 #include <atomic>

@@ -123,7 +123,10 @@ Result<Compacted> build(const std::vector<PartView>& sources, const ann::Growing
   Poller poller(progress, count);
   copy_rows(*builder, sources, rows, executor, poller);
   SPRINGG_RETURN_IF_ERROR(poller.status());
-  SPRINGG_RETURN_IF_ERROR(copy_records(*builder, sources, rows, made.kept_deleted));
+  // What cannot be read any more was copied as zeros: that is no data.
+  Status copied = copy_records(*builder, sources, rows, made.kept_deleted);
+  SPRINGG_RETURN_IF_ERROR(check_readable(sources));
+  SPRINGG_RETURN_IF_ERROR(copied);
   if (graph != nullptr) {
     SPRINGG_RETURN_IF_ERROR(take_graph(*graph, *builder));
   } else {
@@ -238,6 +241,7 @@ Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damag
     ids.append(damaged.id(row));
     damaged.has_metadata(row) ? metadata.append(damaged.metadata(row)) : metadata.append_none();
   }
+  SPRINGG_RETURN_IF_ERROR(damaged.check_readable());
   SPRINGG_RETURN_IF_ERROR(builder->set_ids(ids));
   SPRINGG_RETURN_IF_ERROR(builder->set_metadata(metadata));
   SPRINGG_RETURN_IF_ERROR(build_graph(*builder, rows, options, executor, nullptr));

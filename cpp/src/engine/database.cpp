@@ -206,6 +206,10 @@ class DatabaseHandle final : public Database {
     return run([&]() -> Result<std::map<std::string, std::uint64_t>> { return core_->stats(); });
   }
 
+  Result<std::string> background_error() const override {
+    return run([&]() -> Result<std::string> { return core_->background_error(); });
+  }
+
   Status close() override {
     SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
     SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(core_->runtime()));

@@ -14,6 +14,8 @@ namespace springg::engine {
 
 namespace {
 
+constexpr int kRetrySecondsMax = 60;  // between background flushes that fail
+
 std::string describe(const IndexOptions& options) {
   return std::to_string(options.dimensions) + " dimensions, " +
          std::string(to_string(options.metric)) + ", " + std::string(to_string(options.dtype)) +
@@ -261,9 +263,13 @@ void DatabaseCore::log_grew() noexcept {
 
 void DatabaseCore::want_flush() noexcept {
   if (files_ == nullptr) return;
+  {
+    base::MutexLock lock(error_mutex_);
+    if (failed_flushes_ != 0 && std::chrono::steady_clock::now() < next_flush_) return;
+  }
   if (checkpoint_asked_.exchange(true)) return;
   // Without memory or a thread for it now: the next write asks again.
-  if (!runtime_->worker.add(weak_from_this())) checkpoint_asked_.store(false);
+  if (!runtime_->keeper.add(weak_from_this())) checkpoint_asked_.store(false);
 }
 
 bool DatabaseCore::background_step(Progress& stop) {
@@ -271,11 +277,30 @@ bool DatabaseCore::background_step(Progress& stop) {
   base::InlineExecutor executor;
   StopEither either(stop, closing_);
   Status status = guarded([&] { return flush(executor, &either); });
+  base::MutexLock lock(error_mutex_);
+  failed_flushes_ = status.ok() ? 0 : failed_flushes_ + 1;
   // Stopped because the database closes: that flushes as well.
   if (status.ok() || !either.update(0, 0)) return false;
-  base::MutexLock lock(error_mutex_);
+  next_flush_ = std::chrono::steady_clock::now() +
+                std::chrono::seconds(std::min(failed_flushes_ * failed_flushes_, kRetrySecondsMax));
   if (background_error_.ok()) background_error_ = std::move(status);
   return false;
+}
+
+Status DatabaseCore::take_background_error() {
+  base::MutexLock lock(error_mutex_);
+  return std::exchange(background_error_, Status());
+}
+
+std::string DatabaseCore::background_error() const {
+  base::MutexLock lock(error_mutex_);
+  return background_error_.message();
+}
+
+Status DatabaseCore::make_log_room(Progress* progress) {
+  const storage::WriteAheadLog* const log = runtime_->log.get();
+  if (log == nullptr || log->live_bytes() / 2 <= options_.log_bytes_max) return {};
+  return flush(runtime_->pool, progress);
 }
 
 Status DatabaseCore::close() {
@@ -304,9 +329,11 @@ Status DatabaseCore::close() {
 void DatabaseCore::abandon() {
   runtime_->gate.shut();
   follower_.stop();
-  runtime_->worker.stop();
+  runtime_->keeper.stop();
+  runtime_->builder.stop();
   runtime_->pool.stop();
   runtime_->log.reset();
+  remove_reserve();
   gone_.store(true);
   for (const auto& index : indexes()) index->let_go();
   {

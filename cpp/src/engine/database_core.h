@@ -6,9 +6,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -57,6 +59,7 @@ class DatabaseCore final : public IndexHome,
   Status rename_index(const std::string& from, const std::string& to);
   // Works on `executor`. `progress` (may be null) only stops it.
   Status flush(base::Executor& executor, Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
+  Status flush_once(base::Executor& executor, Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
   Status flush() { return flush(runtime_->pool, nullptr); }
   std::map<std::string, std::uint64_t> memory_usage() const;
   std::map<std::string, std::uint64_t> stats() const;
@@ -80,6 +83,12 @@ class DatabaseCore final : public IndexHome,
   void forget_file(const base::Uuid& segment) noexcept override SPRINGG_EXCLUDES(files_mutex_);
   void log_grew() noexcept override;
   void want_flush() noexcept override;
+  Status make_log_room(Progress* progress) override;
+  Status take_background_error() override;
+  bool use_reserve() noexcept override SPRINGG_EXCLUDES(reserve_mutex_);
+  Status check_reserve() override SPRINGG_EXCLUDES(reserve_mutex_);
+  // For stats(): the same as take_background_error() would return, which stays.
+  std::string background_error() const;
   // A checkpoint, when the log is long.
   bool background_step(Progress& stop) override;
 
@@ -133,11 +142,14 @@ class DatabaseCore final : public IndexHome,
                      Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
   Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_);
+  static void write_back(const FlushedIndex& one, storage::Manifest& next);
   Status publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
   // Makes `next` the durable state; its generation is set here. On an error the old one stays.
   Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
   void remove_files_of(const storage::IndexEntry& entry);
+  void remove_reserve() noexcept SPRINGG_EXCLUDES(reserve_mutex_);
+  static bool is_reserve(std::string_view name) noexcept;
   storage::Lsn last_lsn() const { return runtime_->log == nullptr ? 0 : runtime_->log->last_lsn(); }
 
   const std::string path_;
@@ -169,6 +181,13 @@ class DatabaseCore final : public IndexHome,
 
   mutable base::Mutex error_mutex_;
   Status background_error_ SPRINGG_GUARDED_BY(error_mutex_);
+  // Background flushes that failed, one after another, and when the next one may begin.
+  int failed_flushes_ SPRINGG_GUARDED_BY(error_mutex_) = 0;
+  std::chrono::steady_clock::time_point next_flush_ SPRINGG_GUARDED_BY(error_mutex_);
+
+  // An open file with space and no content; null after it was used on a full disk.
+  base::Mutex reserve_mutex_;
+  std::unique_ptr<io::WritableFile> reserve_ SPRINGG_GUARDED_BY(reserve_mutex_);
 
   mutable base::Mutex catalog_mutex_;
   std::map<std::string, std::shared_ptr<IndexImpl>> indexes_ SPRINGG_GUARDED_BY(catalog_mutex_);

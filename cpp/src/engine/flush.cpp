@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/seeded_bug.h"
 #include "engine/database_core.h"
 
 namespace springg::engine {
@@ -66,6 +67,16 @@ storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay) {
 Status DatabaseCore::flush(base::Executor& executor, Progress* progress) {
   SPRINGG_RETURN_IF_ERROR(check_writable());
   base::MutexLock lock(flush_mutex_);
+  Status status = flush_once(executor, progress);
+  // On a full disk what is kept in reserve may be enough, and cutting the log gives space back.
+  if (status.code() == ErrorCode::kResourceExhausted && use_reserve()) {
+    status = flush_once(executor, progress);
+    if (status.ok()) static_cast<void>(check_reserve());
+  }
+  return status;
+}
+
+Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
   // A background flush that waited for the one of close(): there is nothing left to do.
   if (progress != nullptr && !progress->update(0, 0)) return {};
   if (runtime_->log != nullptr) SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());
@@ -128,6 +139,7 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
     SPRINGG_ASSIGN_OR_RETURN(auto mapped, SegmentPart::open(std::move(file), runtime_->budget));
     flushed.mapped.emplace_back(part.part.get(), std::move(mapped));
   }
+  SPRINGG_RETURN_IF_ERROR(segment.check_readable());
   if (saved.overlay != part.overlay) {
     saved.overlay = part.overlay;
     saved.entry.delta = base::Uuid::random();
@@ -137,6 +149,26 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
   }
   flushed.segments.push_back(std::move(saved));
   return {};
+}
+
+// A mistake for tests: an index that was dropped while it was being written is there again.
+void DatabaseCore::write_back(const FlushedIndex& one, storage::Manifest& next) {
+  storage::IndexEntry entry;
+  entry.uuid = one.index->uuid();
+  entry.name = one.index->name();
+  const auto at = std::lower_bound(
+      next.indexes.begin(), next.indexes.end(), entry.name,
+      [](const storage::IndexEntry& have, const std::string& name) { return have.name < name; });
+  const bool known = std::any_of(next.indexes.begin(), next.indexes.end(), [&](const auto& have) {
+    return have.uuid == entry.uuid || have.name == entry.name;
+  });
+  if (known) return;
+  entry.options = one.index->options();
+  entry.log_ref = one.frozen.log_ref;
+  entry.lsn = one.frozen.lsn;
+  entry.next_sequence = one.frozen.next_sequence;
+  for (const SavedSegment& segment : one.segments) entry.segments.push_back(segment.entry);
+  next.indexes.insert(at, std::move(entry));
 }
 
 Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created) {
@@ -159,9 +191,13 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
       entry.lsn = std::max(entry.lsn, one.frozen.lsn);
     }
   }
+  if constexpr (base::kSeededBug == base::kBugFlushOfDropped) {
+    for (const FlushedIndex& one : flushed) write_back(one, next);
+  }
   // With no index left, all there is in the log is void.
   next.lsn = runtime_->log->durable_lsn();
   for (const storage::IndexEntry& entry : next.indexes) next.lsn = std::min(next.lsn, entry.lsn);
+  if constexpr (base::kSeededBug == base::kBugDropLogEarly) runtime_->log->remove_through(next.lsn);
   if (changed || next.lsn != durable_.lsn) {
     const std::string name = storage::manifest_file_name(durable_.generation + 1);
     if (Status status = publish(std::move(next)); !status.ok()) {

@@ -86,6 +86,7 @@ Status IndexImpl::convert_claimed(const PartView& source, base::Executor& execut
   release_claim(source.part.get());
   if (!made.ok()) return made.take_status();
   replace_parts({source}, *made);
+  wake_merger();
   return {};
 }
 
@@ -119,11 +120,12 @@ void IndexImpl::wake_builder() {
     for (const PartView& part : view->parts) {
       work = work || (part.part->memtable() != nullptr && part.part != active_);
     }
-    work = work || merge_due();
   }
-  if (!work || builder_awake_.exchange(true)) return;
   // Without memory or a thread for it now: the next write asks again.
-  if (!runtime_->worker.add(weak_from_this())) builder_awake_.store(false);
+  if (work && !builder_awake_.exchange(true) && !runtime_->builder.add(weak_from_this())) {
+    builder_awake_.store(false);
+  }
+  if (!runtime_->read_only) wake_merger();
 }
 
 bool IndexImpl::background_step(Progress& stop) {
@@ -141,9 +143,7 @@ bool IndexImpl::background_step(Progress& stop) {
       SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, executor, &stop));
       return true;
     }
-    SPRINGG_ASSIGN_OR_RETURN(const bool extended, extend_active(executor, stop));
-    if (extended || runtime_->read_only) return extended;
-    return merge_step(executor, stop);
+    return extend_active(executor, stop);
   });
   if (!stop.update(0, 0)) return false;
   if (!more.ok()) {
@@ -152,17 +152,6 @@ bool IndexImpl::background_step(Progress& stop) {
   }
   if (*more) builder_awake_.store(true);
   return *more;
-}
-
-Result<bool> IndexImpl::merge_step(base::Executor& executor, Progress& stop) {
-  std::vector<PartView> sources;
-  {
-    base::MutexLock lock(write_mutex_);
-    sources = claim_merge();
-  }
-  if (sources.empty()) return false;
-  SPRINGG_RETURN_IF_ERROR(merge(sources, executor, stop));
-  return true;
 }
 
 Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) {

@@ -68,6 +68,7 @@ Status set_metadata(const RowInput& input, const View* before,
     any = any || text.has_value();
     text.has_value() ? metadata.append(*text) : metadata.append_none();
   }
+  if (before != nullptr) SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
   return any ? builder.set_metadata(metadata) : Status();
 }
 
@@ -119,6 +120,27 @@ std::uint64_t IndexImpl::take_sequences(std::size_t rows) {
   return std::exchange(next_sequence_, next_sequence_ + rows);
 }
 
+// Keeps the place of a segment that is being made.
+class IndexImpl::PendingBulk {
+ public:
+  explicit PendingBulk(IndexImpl& index) : index_(index) {}
+  ~PendingBulk() {
+    base::MutexLock lock(index_.write_mutex_);
+    std::erase(index_.pending_bulks_, sequence_);
+  }
+  PendingBulk(const PendingBulk&) = delete;
+  PendingBulk& operator=(const PendingBulk&) = delete;
+
+  std::uint64_t begin(std::size_t rows) SPRINGG_REQUIRES(index_.write_mutex_) {
+    index_.pending_bulks_.push_back(index_.next_sequence_);
+    return sequence_ = index_.take_sequences(rows);
+  }
+
+ private:
+  IndexImpl& index_;
+  std::uint64_t sequence_ = 0;  // 0: none has it
+};
+
 Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode,
                                                 Durability durability, Progress* progress) {
   std::vector<std::optional<Location>> old;
@@ -144,11 +166,12 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
     file.keep(receipt.lsn);
   } else {
     SPRINGG_RETURN_IF_ERROR(set_metadata(input, nullptr, old, *builder));
+    PendingBulk pending(*this);
     std::uint64_t first_sequence = 0;
     {
       base::MutexLock lock(write_mutex_);
       SPRINGG_RETURN_IF_ERROR(check_writable());
-      first_sequence = take_sequences(rows);
+      first_sequence = pending.begin(rows);
     }
     SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
                              file.write(*builder, first_sequence, rows, runtime_->budget));
@@ -172,6 +195,7 @@ Result<IndexImpl::Receipt> IndexImpl::insert_segment(const RowInput& input, Mode
     if (location.has_value()) editor.erase(*location);
   }
   editor.insert(bulk.part, bulk.record.rows);
+  SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));  // whose sequences tell the place
   ViewQueue::Node entry = entry_of(editor.finish(
       std::max(before->last_sequence, bulk.record.first_sequence + bulk.record.rows - 1)));
   SPRINGG_ASSIGN_OR_RETURN(

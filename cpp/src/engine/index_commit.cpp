@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_bug.h"
 #include "engine/index_impl.h"
 
 namespace springg::engine {
@@ -18,8 +19,13 @@ ViewQueue::Node IndexImpl::entry_of(std::shared_ptr<const View> view) {
 Result<IndexImpl::Receipt> IndexImpl::log(storage::WalType type, const storage::Payload& payload,
                                           Durability durability) {
   if (runtime_->log == nullptr) return Receipt{};
-  SPRINGG_ASSIGN_OR_RETURN(const storage::Lsn lsn,
-                           runtime_->log->append({log_ref_.load(), type, payload}));
+  const storage::WalRecord record{log_ref_.load(), type, payload};
+  const bool frees_space = type == storage::WalType::kDelete;
+  if (!frees_space) SPRINGG_RETURN_IF_ERROR(home_.check_reserve());
+  Result<storage::Lsn> appended = runtime_->log->append(record);
+  const bool full = appended.status().code() == ErrorCode::kResourceExhausted;
+  if (full && frees_space && home_.use_reserve()) appended = runtime_->log->append(record);
+  SPRINGG_ASSIGN_OR_RETURN(const storage::Lsn lsn, std::move(appended));
   if (durability == Durability::kDisk) durable_lsn_ = lsn;
   if (durability == Durability::kProcess) written_lsn_ = lsn;
   // Beside its own level those of the writes before it, whose views it holds.
@@ -47,6 +53,7 @@ void IndexImpl::stage(std::shared_ptr<const View> view) { stage(entry_of(std::mo
 Status IndexImpl::acknowledge(const Receipt& receipt) {
   storage::WriteAheadLog* const log = runtime_->log.get();
   if (log == nullptr || receipt.lsn == 0) return {};
+  if constexpr (base::kSeededBug == base::kBugShowBeforeLog) views_.show_through(receipt.lsn);
   if (receipt.durable != 0) {
     SPRINGG_RETURN_IF_ERROR(log->wait(receipt.durable, storage::WalProgress::kDurable));
   }

@@ -47,6 +47,7 @@ Status IndexImpl::check_not_dropped() const {
 Status IndexImpl::check_writable() {
   SPRINGG_RETURN_IF_ERROR(check_not_dropped());
   SPRINGG_RETURN_IF_ERROR(refusal_);
+  SPRINGG_RETURN_IF_ERROR(home_.take_background_error());
   base::MutexLock lock(error_mutex_);
   return std::exchange(background_error_, Status());
 }

@@ -48,6 +48,16 @@ class IndexHome {
   virtual void log_grew() noexcept = 0;
   // There is a segment in memory that takes the place of files: a flush gives both back.
   virtual void want_flush() noexcept = 0;
+
+  // Before a write, without locks: flushes in the caller's time when the log is much longer than it
+  // should be, because background work does not keep up.
+  virtual Status make_log_room(Progress* progress) = 0;
+  // The first error of a background flush that no call has returned yet.
+  virtual Status take_background_error() = 0;
+  // On a full disk. What frees space, as deletes do in the end, may use what is kept in reserve;
+  // true when there is some now. All else must leave it: ok when there is a reserve, or again one.
+  virtual bool use_reserve() noexcept = 0;
+  virtual Status check_reserve() = 0;
 };
 
 // How an index begins: new, or as recovery found it.
@@ -200,6 +210,7 @@ class IndexImpl final : public Index,
   // The same rows in a file of their own instead of the log, then in the memtable.
   Result<std::size_t> store_beside_log(const RowInput& input, Mode mode, Durability durability,
                                        Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  class PendingBulk;
   std::uint64_t take_sequences(std::size_t rows) SPRINGG_REQUIRES(write_mutex_);
   Result<Receipt> insert_segment(const RowInput& input, Mode mode, Durability durability,
                                  const BulkSegment& bulk) SPRINGG_REQUIRES(write_mutex_);
@@ -225,6 +236,9 @@ class IndexImpl final : public Index,
   std::size_t sealed_waiting() SPRINGG_REQUIRES(write_mutex_);
   void release_claim(const Part* part) SPRINGG_REQUIRES(write_mutex_);
   bool is_claimed(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
+  bool is_merging(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
+  bool bulk_between(const PartView& left, const PartView& right) const
+      SPRINGG_REQUIRES(write_mutex_);
   // Turns a claimed memtable into a segment and ends the claim.
   Status convert_claimed(const PartView& source, base::Executor& executor, Progress* progress)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -238,6 +252,7 @@ class IndexImpl final : public Index,
   // Segments that background work should make one of, entered into merging_; none: nothing to do.
   std::vector<PartView> claim_merge() SPRINGG_REQUIRES(write_mutex_);
   bool merge_due() SPRINGG_REQUIRES(write_mutex_);
+  void wake_merger() SPRINGG_REQUIRES(write_mutex_);
   Result<bool> merge_step(base::Executor& executor, Progress& stop) SPRINGG_EXCLUDES(write_mutex_);
   // Merges them unless `stop` or somebody who needs the parts says stop.
   Status merge(const std::vector<PartView>& sources, base::Executor& executor, Progress& stop)
@@ -252,6 +267,8 @@ class IndexImpl final : public Index,
   Status seal_and_hold(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_, write_mutex_);
   // All parts, held; none when there is nothing to do.
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
+      SPRINGG_EXCLUDES(write_mutex_);
+  std::size_t first_free_to_merge(const std::vector<PartView>& parts, std::size_t first)
       SPRINGG_EXCLUDES(write_mutex_);
   // Segments in the place of memtables, here and in the view. `parts` are all parts, held.
   Status convert_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
@@ -288,7 +305,21 @@ class IndexImpl final : public Index,
   // Segments that background work makes one of. Unlike those above a flush does not wait for them:
   // it writes them as they were, and the merged one next time.
   std::vector<const Part*> merging_ SPRINGG_GUARDED_BY(write_mutex_);
+  // First sequences of bulk calls whose segments are being made. Parts on both sides of one must
+  // not become one part: it could not have its place between them, and sequences would not ascend.
+  std::vector<std::uint64_t> pending_bulks_ SPRINGG_GUARDED_BY(write_mutex_);
   std::atomic<bool> merge_unwanted_{false};
+  // The index as the task of another thread than the builder's.
+  class Merger final : public BackgroundTask {
+   public:
+    explicit Merger(IndexImpl& index) : index_(index) {}
+    bool background_step(Progress& stop) override;
+
+   private:
+    IndexImpl& index_;
+  };
+  Merger merger_{*this};
+  std::atomic<bool> merger_awake_{false};
 
   storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
   // The last records that were asked to be written, and durable.

@@ -15,16 +15,27 @@ constexpr std::uint32_t kFlushedRowsMin = 16'384;
 
 }  // namespace
 
+bool IndexImpl::is_merging(const Part* part) const {
+  return std::find(merging_.begin(), merging_.end(), part) != merging_.end();
+}
+
+bool IndexImpl::bulk_between(const PartView& left, const PartView& right) const {
+  return std::any_of(pending_bulks_.begin(), pending_bulks_.end(), [&](std::uint64_t sequence) {
+    return left.part->sequence(0) < sequence && sequence < right.part->sequence(0);
+  });
+}
+
 std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
   std::vector<MergeCandidate> candidates;
   candidates.reserve(view.parts.size());
-  for (const PartView& part : view.parts) {
+  for (std::size_t i = 0; i < view.parts.size(); ++i) {
+    const PartView& part = view.parts[i];
     const bool segment = part.part->segment() != nullptr;
-    const bool merging =
-        std::find(merging_.begin(), merging_.end(), part.part.get()) != merging_.end();
+    const bool merging = is_merging(part.part.get());
     candidates.push_back({part.rows, part.live_rows(),
                           segment && part.rows >= kGraphRowsMin && part.covered() < part.rows,
-                          segment && !merging && !is_claimed(part.part.get())});
+                          segment && !merging && !is_claimed(part.part.get()),
+                          i != 0 && bulk_between(view.parts[i - 1], part)});
   }
   return candidates;
 }
@@ -35,7 +46,8 @@ bool IndexImpl::merge_due() {
 
 std::vector<PartView> IndexImpl::claim_merge() {
   std::vector<PartView> sources;
-  if (merge_unwanted_.load() || !merging_.empty()) return sources;
+  // Nor while somebody waits to hold every part.
+  if (merge_unwanted_.load() || claims_paused_ || !merging_.empty()) return sources;
   const std::shared_ptr<const View> view = newest();
   const auto range = pick_merge(merge_candidates(*view));
   if (!range.has_value()) return sources;
@@ -65,6 +77,38 @@ Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& ex
     home_.want_flush();
   }
   return {};
+}
+
+void IndexImpl::wake_merger() {
+  if (!merge_due() || merger_awake_.exchange(true)) return;
+  const std::shared_ptr<BackgroundTask> task(shared_from_this(), &merger_);
+  if (!runtime_->keeper.add(task)) merger_awake_.store(false);
+}
+
+bool IndexImpl::Merger::background_step(Progress& stop) {
+  index_.merger_awake_.store(false);
+  auto more = guarded([&]() -> Result<bool> {
+    base::InlineExecutor executor;
+    return index_.merge_step(executor, stop);
+  });
+  if (!stop.update(0, 0)) return false;
+  if (!more.ok()) {
+    index_.keep_error(more.take_status());
+    return false;
+  }
+  if (*more) index_.merger_awake_.store(true);
+  return *more;
+}
+
+Result<bool> IndexImpl::merge_step(base::Executor& executor, Progress& stop) {
+  std::vector<PartView> sources;
+  {
+    base::MutexLock lock(write_mutex_);
+    sources = claim_merge();
+  }
+  if (sources.empty()) return false;
+  SPRINGG_RETURN_IF_ERROR(merge(sources, executor, stop));
+  return true;
 }
 
 void IndexImpl::stop_merging() {

@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kWait{50};
 
-bool is_optimal(const View& view) {
-  if (view.parts.empty()) return true;
-  const PartView& part = view.parts.front();
+bool is_optimal(const std::vector<PartView>& parts) {
+  if (parts.empty()) return true;
+  const PartView& part = parts.front();
   const bool clean = part.overlay == nullptr ||
                      (part.overlay->deleted_rows() == 0 && !part.overlay->has_patches());
-  return view.parts.size() == 1 && part.part->segment() != nullptr && clean &&
+  return parts.size() == 1 && part.part->segment() != nullptr && clean &&
          (part.rows < kGraphRowsMin || part.covered() == part.rows);
 }
 
@@ -62,8 +62,14 @@ Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
   SPRINGG_RETURN_IF_ERROR(check_writable());
   stop_merging();
   SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
-  const std::shared_ptr<const View> view = newest();
-  if (!is_optimal(*view)) return view->parts;
+  std::vector<PartView> parts = newest()->parts;
+  // What comes behind the rows of a bulk call that is running stays outside, as they do.
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    if (bulk_between(parts[i - 1], parts[i])) {
+      parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(i), parts.end());
+    }
+  }
+  if (!is_optimal(parts)) return parts;
   held_.clear();
   return std::vector<PartView>{};
 }
@@ -120,8 +126,7 @@ Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& exe
     if (parts[i].part->segment() == nullptr || !untidy) continue;
     {
       base::MutexLock lock(write_mutex_);
-      const Part* part = parts[i].part.get();
-      if (std::find(merging_.begin(), merging_.end(), part) != merging_.end()) continue;
+      if (is_merging(parts[i].part.get())) continue;
     }
     SPRINGG_ASSIGN_OR_RETURN(PartView tidy, replace_held({parts[i]}, executor, progress));
     parts[i] = std::move(tidy);
@@ -129,9 +134,23 @@ Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& exe
   return {};
 }
 
+// Not parts that a merge from before they were held will put its own in the place of: their rows
+// would be in two parts. Nor parts on both sides of the rows of a bulk call that is running.
+std::size_t IndexImpl::first_free_to_merge(const std::vector<PartView>& parts, std::size_t first) {
+  base::MutexLock lock(write_mutex_);
+  for (std::size_t i = parts.size(); i-- > first;) {
+    if (is_merging(parts[i].part.get())) {
+      first = i + 1;
+    } else if (i > first && bulk_between(parts[i - 1], parts[i])) {
+      first = i;
+    }
+  }
+  return parts.size() - first > 1 ? first : parts.size();
+}
+
 Status IndexImpl::convert_held(std::vector<PartView>& parts, base::Executor& executor,
                                Progress* progress) {
-  const std::size_t alone = first_to_merge(parts);
+  const std::size_t alone = first_free_to_merge(parts, first_to_merge(parts));
   for (std::size_t i = 0; i < alone; ++i) {
     if (parts[i].part->memtable() == nullptr) continue;
     SPRINGG_ASSIGN_OR_RETURN(parts[i], replace_held({parts[i]}, executor, progress));
@@ -166,8 +185,9 @@ void IndexImpl::replace_with_mapped(const Part* before, const std::shared_ptr<Pa
   for (PartView& part : parts) {
     if (part.part.get() == before) part.part = mapped;
   }
-  // A running optimize() reads the part that goes; it is told by its pointer what becomes of it.
-  if (std::find(held_.begin(), held_.end(), before) != held_.end()) return;
+  // A running optimize() or merge reads the part that goes; by its pointer it finds what became of
+  // its rows, and takes its place.
+  if (std::find(held_.begin(), held_.end(), before) != held_.end() || is_merging(before)) return;
   stage(make_view(std::move(parts), view->last_sequence));
 }
 

@@ -20,7 +20,11 @@ Result<std::size_t> IndexImpl::rows() const {
 Result<bool> IndexImpl::contains(const IdView& id) const {
   return call(*runtime_, [&]() -> Result<bool> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
-    return current()->find(id).has_value();
+    const std::shared_ptr<const View> view = current();
+    const std::optional<Location> at = view->find(id);
+    // It looked at the parts behind that of the row, too.
+    SPRINGG_RETURN_IF_ERROR(check_readable(view->parts, at.has_value() ? at->part : 0));
+    return at.has_value();
   });
 }
 
@@ -32,9 +36,11 @@ Result<RecordBatch> IndexImpl::get(const IdColumn& ids, Include include) const {
     RecordBatch batch;
     batch.found.reserve(ids.size());
     if (include.metadata) batch.metadata.emplace();
+    std::size_t first_read = view->parts.size();
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const std::optional<Location> at = view->find(ids[i]);
       batch.found.push_back(at.has_value() ? 1 : 0);
+      first_read = std::min<std::size_t>(first_read, at.has_value() ? at->part : 0);
       if (!at.has_value()) continue;
       const PartView& part = view->parts[at->part];
       batch.ids.append(ids[i]);
@@ -48,6 +54,7 @@ Result<RecordBatch> IndexImpl::get(const IdColumn& ids, Include include) const {
         codec.decode(part.part->space().vectors.row(at->row), batch.vectors.data() + end);
       }
     }
+    SPRINGG_RETURN_IF_ERROR(check_readable(view->parts, first_read));
     return batch;
   });
 }
@@ -58,7 +65,9 @@ Result<SearchResult> IndexImpl::search(const MatrixView& queries, const SearchOp
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     SPRINGG_RETURN_IF_ERROR(check_search(options_, queries, options));
     const std::shared_ptr<const View> view = current();
-    return search_view(*view, options_, queries, options, runtime_->pool, progress);
+    auto found = search_view(*view, options_, queries, options, runtime_->pool, progress);
+    SPRINGG_RETURN_IF_ERROR(check_readable(view->parts));
+    return found;
   });
 }
 

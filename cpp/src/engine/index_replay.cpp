@@ -78,6 +78,7 @@ Status IndexImpl::replay_rows(const storage::LoggedRows& logged) {
                                                   has_metadata ? &text : nullptr));
     erase_old_row(*before, logged.ids[i], editor);
   }
+  SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
   editor.show(active_, active_->size() + rows);
   ViewQueue::Node entry = entry_of(editor.finish(logged.first_sequence + rows - 1));
   active_->prepare(rows);
@@ -91,6 +92,7 @@ Status IndexImpl::replay_delete(const IdColumn& ids) {
   const std::shared_ptr<const View> before = newest();
   ViewEditor editor(*before);
   for (std::size_t i = 0; i < ids.size(); ++i) erase_old_row(*before, ids[i], editor);
+  SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
   stage(editor.finish(before->last_sequence));
   return {};
 }
@@ -108,6 +110,7 @@ Status IndexImpl::replay_metadata(const storage::LoggedMetadata& logged) {
     if (logged.metadata.has(i)) text = std::make_shared<const std::string>(logged.metadata.text(i));
     editor.patch(*location, std::move(text));
   }
+  SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
   stage(editor.finish(before->last_sequence));
   return {};
 }
@@ -123,7 +126,7 @@ Status IndexImpl::stage_segment_rows(const storage::Segment& segment,
     SPRINGG_RETURN_IF_ERROR(active_->stage_record(row, segment.id(row), first_sequence + row,
                                                   text.empty() ? nullptr : &text));
   }
-  return {};
+  return segment.check_readable();
 }
 
 Status IndexImpl::replay_segment(const storage::LoggedSegment& logged, const SegmentOpener& open) {
@@ -145,6 +148,8 @@ Status IndexImpl::replay_segment(const storage::LoggedSegment& logged, const Seg
   for (std::uint32_t row = 0; row < segment.rows(); ++row) {
     erase_old_row(*before, segment.id(row), editor);
   }
+  SPRINGG_RETURN_IF_ERROR(segment.check_readable());
+  SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
   const std::uint64_t last_sequence = logged.first_sequence + logged.rows - 1;
   if (!logged.into_memtable) {
     editor.insert(part, logged.rows);

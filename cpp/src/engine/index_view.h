@@ -21,6 +21,7 @@ class IndexViewImpl final : public IndexView {
   RecordBatch records(std::size_t begin, std::size_t end, Include include) const override;
   std::optional<VectorBlock> vector_block() const override;
   void copy_vectors(void* out) const override;
+  Status check() const override { return check_readable(view_->parts); }
 
  private:
   // Live rows at positions [begin, end), in order.

@@ -46,6 +46,7 @@ Result<std::size_t> IndexImpl::update(const IdColumn& ids, const MatrixView* vec
 Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durability durability,
                                      Progress* progress) {
   if (input.rows() == 0) return std::size_t{0};
+  SPRINGG_RETURN_IF_ERROR(home_.make_log_room(progress));
   SPRINGG_ASSIGN_OR_RETURN(
       const MemoryReservation reserved,
       MemoryReservation::make(runtime_->budget, estimated_bytes(options_, input)));
@@ -70,17 +71,20 @@ Status IndexImpl::find_old_rows(const RowInput& input, Mode mode, const View& vi
     old[i] = view.find(id);
     const auto row = static_cast<std::int64_t>(input.call_row(i));
     if (mode == Mode::kAdd && old[i].has_value()) {
+      SPRINGG_RETURN_IF_ERROR(check_readable(view.parts));
       return already_exists("id " + describe(id) + " already exists in index '" + name() + "'")
           .with("id", describe(id))
           .with("row", row);
     }
     if (mode == Mode::kUpdate && !old[i].has_value()) {
+      SPRINGG_RETURN_IF_ERROR(check_readable(view.parts));
       return not_found("no id " + describe(id) + " in index '" + name() + "'")
           .with("id", describe(id))
           .with("row", row);
     }
   }
-  return {};
+  // An old row that was not found would be there twice.
+  return check_readable(view.parts);
 }
 
 Status IndexImpl::make_active(std::size_t rows) {
@@ -156,7 +160,7 @@ Status IndexImpl::stage_rows(const RowInput& input, Mode mode, const View& view,
     SPRINGG_RETURN_IF_ERROR(active_->stage_record(i, input.id(i), next_sequence_ + i,
                                                   metadata.has_value() ? &*metadata : nullptr));
   }
-  return {};
+  return mode == Mode::kUpdate ? check_readable(view.parts) : Status();
 }
 
 Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input, Durability durability) {
@@ -218,6 +222,7 @@ Result<std::size_t> IndexImpl::erase(const RowInput& input, Durability durabilit
       editor.erase(*location);
       removed.append(input.id(i));
     }
+    SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
     receipt = receipt_of_all();
     if (!removed.empty()) {
       ViewQueue::Node entry = entry_of(editor.finish(before->last_sequence));

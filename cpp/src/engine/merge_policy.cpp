@@ -24,6 +24,7 @@ std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noex
     std::uint64_t rows = 0;
     std::uint64_t largest = 0;
     for (std::size_t end = begin; end < parts.size() && parts[end].free; ++end) {
+      if (end != begin && parts[end].apart) break;
       rows += parts[end].live_rows;
       largest = std::max(largest, parts[end].live_rows);
       if (rows > best_rows) break;

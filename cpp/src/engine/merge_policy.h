@@ -15,6 +15,7 @@ struct MergeCandidate {
   std::uint64_t live_rows = 0;
   bool without_graph = false;  // large enough for one, and it has none
   bool free = false;           // a segment that nobody replaces at the moment
+  bool apart = false;          // other rows will come between this and the one before
 };
 
 struct MergeRange {

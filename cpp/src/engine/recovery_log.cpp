@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_bug.h"
 #include "engine/database_core.h"
 #include "engine/salvage.h"
 #include "engine/stored_index.h"
@@ -101,6 +102,14 @@ Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
   storage::continue_wal(scan, settings);
   SPRINGG_ASSIGN_OR_RETURN(runtime_->log,
                            storage::WriteAheadLog::create(*files_, settings, clock_));
+  if constexpr (base::kSeededBug == base::kBugReplayThatLogs) {
+    const auto append = [&](const storage::WalFrame& frame) {
+      return frame.lsn > scan.last_lsn ? Status() : runtime_->log->append(frame.record).status();
+    };
+    SPRINGG_RETURN_IF_ERROR(storage::scan_wal(*files_, path_, manifest.store, manifest.lsn,
+                                              manifest.durable_lsn, append)
+                                .status());
+  }
   runtime_->log->remove_through(manifest.lsn);
   return {};
 }

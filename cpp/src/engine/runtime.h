@@ -34,7 +34,8 @@ struct Runtime {
   CallGate gate;
   std::shared_ptr<MemoryBudget> budget;
   ThreadPool pool;
-  BackgroundWorker worker;
+  BackgroundWorker builder;  // graphs of memtables, and memtables into segments: writers need it
+  BackgroundWorker keeper;   // merges and flushes, which take long and nobody waits for
   // Null in memory alone, and while the database is being recovered.
   std::unique_ptr<storage::WriteAheadLog> log;
 };

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "engine/segment_part.h"
+
 namespace springg::engine {
 
 std::optional<std::uint32_t> PartView::find(const IdView& id) const {
@@ -30,6 +32,14 @@ std::optional<Location> View::find(const IdView& id) const {
     }
   }
   return std::nullopt;
+}
+
+Status check_readable(const std::vector<PartView>& parts, std::size_t first) {
+  for (std::size_t i = first; i < parts.size(); ++i) {
+    const SegmentPart* segment = parts[i].part->segment();
+    if (segment != nullptr) SPRINGG_RETURN_IF_ERROR(segment->storage()->check_readable());
+  }
+  return {};
 }
 
 std::shared_ptr<const View> make_view(std::vector<PartView> parts, std::uint64_t last_sequence) {

@@ -49,6 +49,11 @@ struct View {
   std::optional<Location> find(const IdView& id) const;
 };
 
+// kCorruption when a segment among the parts from `first` on cannot be read any more: what was read
+// of it before this call may be wrong. Every answer and everything that is written again comes
+// after such a check. A few loads for each part.
+Status check_readable(const std::vector<PartView>& parts, std::size_t first = 0);
+
 // Makes the next view out of one. Part numbers are those of the view before.
 class ViewEditor {
  public:

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/seeded_bug.h"
+
 namespace springg::io {
 
 Result<AtomicFile> AtomicFile::create(FileSystem& files, const std::string& path,
@@ -25,9 +27,14 @@ AtomicFile::~AtomicFile() {
 }
 
 Status AtomicFile::commit() {
+  if constexpr (base::kSeededBug == base::kBugRenameBeforeSync) {
+    SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+  }
   SPRINGG_RETURN_IF_ERROR(file_->sync());
   SPRINGG_RETURN_IF_ERROR(file_->close());
-  SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+  if constexpr (base::kSeededBug != base::kBugRenameBeforeSync) {
+    SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+  }
   file_.reset();
   return {};
 }

@@ -12,7 +12,8 @@ namespace springg::io {
 
 namespace {
 
-constexpr std::size_t kCheckpointsMax = 64;
+constexpr std::size_t kCheckpointsMax = 256;
+constexpr std::size_t kSpacingMin = 8;
 
 bool is_whole(const Unsynced& part, const Kept& kept) {
   if (part.part == Unsynced::Part::kSize) return kept.size >= part.size;
@@ -37,7 +38,7 @@ void copy_sectors(const Unsynced& part, SectorRange range, SparseBytesEditor& ed
 }  // namespace
 
 void RecordedRun::make_checkpoints() {
-  spacing = std::max<std::size_t>(kCheckpointsMax, operations.size() / kCheckpointsMax + 1);
+  spacing = std::max(kSpacingMin, operations.size() / kCheckpointsMax + 1);
   checkpoints.reserve(operations.size() / spacing);
   DiskModel model = start;
   for (std::size_t i = 0; i < operations.size(); ++i) {

@@ -100,8 +100,8 @@ class History {
   std::uint64_t first() const noexcept;  // number of the first operation
   std::uint64_t end() const noexcept;    // and of the one after the last
   const Operation& operation(std::uint64_t number) const;
-  // After the operations below `number`, from first() to end(). Cheapest in rising order: costs a
-  // 64th of the history at most, and a copy of the directory's names.
+  // After the operations below `number`, from first() to end(). Costs what a few
+  // operations do (in a long history a 256th of all), and a copy of the names.
   CrashPoint at(std::uint64_t number) const;
 
  private:

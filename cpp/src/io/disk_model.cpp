@@ -136,10 +136,28 @@ void DiskModel::sync_failed(const Operation& operation) {
   };
   if (!of_directory && operation.lost == LostPages::kDroppedInProcessToo) {
     std::erase_if(unsynced_, is_lost);
+    rewrite_versions(operation.inode);
     seen_.files[operation.inode] = operation.after;
     return;
   }
   for (Unsynced& part : unsynced_) part.doubtful = part.doubtful || is_lost(part);
+}
+
+// Writes that are left, made while the sync failed or durable before it, were recorded with what is
+// lost now around them.
+void DiskModel::rewrite_versions(Inode inode) {
+  const auto durable = durable_.files.find(inode);
+  if (durable == durable_.files.end()) return;
+  SparseBytes content = durable->second->bytes();
+  for (Unsynced& part : unsynced_) {
+    if (part.part != Unsynced::Part::kData || part.inode != inode) continue;
+    SparseBytesEditor editor(content);
+    editor.resize(std::max(content.size(), part.after->bytes().size()));
+    editor.copy(part.after->bytes(), part.first_sector() * kSectorBytes,
+                part.end_sector() * kSectorBytes);
+    content = std::move(editor).finish();
+    part.after = std::make_shared<const FileVersion>(content);
+  }
 }
 
 void DiskModel::sync_directory(const std::string& directory, std::uint64_t covers) {

@@ -116,6 +116,7 @@ class DiskModel {
   void apply_write(const Operation& operation, std::uint64_t number);
   void sync_file(Inode inode, std::uint64_t covers);
   void sync_failed(const Operation& operation);
+  void rewrite_versions(Inode inode);
   void sync_directory(const std::string& directory, std::uint64_t covers);
   void make_name_durable(const NameChange& change, std::uint64_t number);
   void forget_lost_files();

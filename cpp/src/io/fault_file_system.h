@@ -56,7 +56,7 @@ class FaultFileSystem final : public FileSystem {
   // --- crashes ---
   std::uint64_t operations() const;  // done so far
   History history() const;
-  // The present moment.
+  // The present moment. Copies the list of operations: for many moments, take one history().
   CrashPoint crash_point() const;
   // All that is there counts as durable, and the history begins anew behind it (the numbers go on):
   // to prepare a disk.

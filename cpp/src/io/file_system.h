@@ -35,6 +35,10 @@ class MappedFile {
  public:
   virtual ~MappedFile() = default;
   virtual std::span<const std::byte> bytes() const noexcept = 0;
+  // A part of it could not be read, because the file was cut shorter or the disk failed, and shows
+  // zeros now (mapping_guard.h). Ask after reading: true means that what was read may be wrong, and
+  // stays true. A few loads.
+  virtual bool unreadable() const noexcept { return false; }
 };
 
 // Held until destroyed; the system releases it when the process dies.

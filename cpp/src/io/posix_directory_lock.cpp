@@ -109,7 +109,10 @@ Result<std::unique_ptr<DirectoryLock>> lock_posix_directory(const std::string& d
   const std::lock_guard guard(registry().mutex);
   if (registry().holders.count(key) != 0) return held_by(pid, " (this one)", directory);
   const std::string path = directory + "/LOCK";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  } while (fd < 0 && errno == EINTR);
   if (fd < 0) return posix_status(errno, "create", path);
   if (Status status = try_lock(fd, directory); !status.ok()) {
     (void)::close(fd);

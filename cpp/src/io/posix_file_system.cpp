@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "io/file_system.h"
+#include "io/mapping_guard.h"
 #include "io/posix_directory_lock.h"
 #include "io/posix_error.h"
 
@@ -129,17 +130,29 @@ class PosixWritableFile final : public WritableFile {
 
 class PosixMappedFile final : public MappedFile {
  public:
-  PosixMappedFile(void* data, std::size_t size) : data_(data), size_(size) {}
+  PosixMappedFile() = default;  // of an empty file
+  PosixMappedFile(void* data, std::size_t size, GuardedRange* range)
+      : data_(data), size_(size), range_(range) {}
   ~PosixMappedFile() override {
-    if (size_ != 0) (void)::munmap(data_, size_);
+    if (size_ == 0) return;
+    release_range(range_);
+    (void)::munmap(data_, size_);
   }
   std::span<const std::byte> bytes() const noexcept override {
     return {static_cast<const std::byte*>(data_), size_};
   }
+  bool unreadable() const noexcept override {
+    if (size_ == 0) return false;
+    // A file cut within a page shows zeros up to the page's end, and no signal tells: only the
+    // pages behind give one. So the last byte is asked for.
+    (void)*(static_cast<const volatile char*>(data_) + size_ - 1);
+    return has_zeroed_pages(*range_);
+  }
 
  private:
-  void* data_;
-  std::size_t size_;
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+  GuardedRange* range_ = nullptr;
 };
 
 Result<std::shared_ptr<const MappedFile>> map_descriptor(int fd, const std::string& path) {
@@ -149,10 +162,15 @@ Result<std::shared_ptr<const MappedFile>> map_descriptor(int fd, const std::stri
     return io_error("cannot map " + path + ": no regular file").with("file", path);
   }
   const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) return std::shared_ptr<const MappedFile>(new PosixMappedFile(nullptr, 0));
+  if (size == 0) return std::shared_ptr<const MappedFile>(new PosixMappedFile);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) return posix_status(errno, "map", path);
-  return std::shared_ptr<const MappedFile>(new PosixMappedFile(data, size));
+  GuardedRange* range = guard_range(data, size);
+  if (range == nullptr) {
+    (void)::munmap(data, size);
+    return posix_status(ENOMEM, "map", path);
+  }
+  return std::shared_ptr<const MappedFile>(new PosixMappedFile(data, size, range));
 }
 
 bool is_regular(int directory_fd, const dirent& entry) {
@@ -270,7 +288,9 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
+    DIR* opened = ::opendir(directory.c_str());
+    while (opened == nullptr && errno == EINTR) opened = ::opendir(directory.c_str());
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(opened, &::closedir);
     if (stream == nullptr) return posix_status(errno, "list", directory);
     std::vector<std::string> names;
     errno = 0;

@@ -36,6 +36,13 @@ std::span<const T> elements(std::span<const std::byte> bytes) noexcept {
   return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
+// One read of a number that may turn to 0 at any moment, as those of a mapped file do when the file
+// cannot be read any more (io/mapping_guard.h): what is checked is then what is used.
+template <class T>
+T load_once(const T* from) noexcept {
+  return *const_cast<const volatile T*>(from);
+}
+
 // What is wrong with bytes, and where in them.
 struct Defect {
   std::uint64_t offset = 0;
@@ -44,5 +51,7 @@ struct Defect {
 
 // kCorruption: "<file> is damaged at byte <offset>: <what>", details "file" and "offset".
 Status damaged(const std::string& file, std::uint64_t offset, const std::string& what);
+// kCorruption for a mapped file that shows zeros where it could not be read; detail "file".
+Status unreadable_file(const std::string& file);
 
 }  // namespace springg::storage

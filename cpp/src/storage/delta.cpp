@@ -84,7 +84,9 @@ Result<Delta> decode(const SectionFile& file, std::uint32_t segment_rows) {
   const char* heap = reinterpret_cast<const char*>(texts.data()) + offsets.size_bytes();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::optional<std::string> text;
-    if (offsets[i + 1] != offsets[i]) text.emplace(heap + offsets[i], heap + offsets[i + 1]);
+    const std::uint64_t begin = load_once(&offsets[i]);
+    const std::uint64_t end = load_once(&offsets[i + 1]);
+    if (end > begin) text.emplace(heap + begin, heap + end);
     delta.metadata.emplace_back(rows[i], std::move(text));
   }
   return delta;
@@ -131,7 +133,9 @@ Result<Delta> read_delta(io::FileSystem& files, const std::string& directory,
   SPRINGG_ASSIGN_OR_RETURN(auto file,
                            SectionFile::parse(path, mapped->bytes(), FileKind::kDelta, kKnown));
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(uuid));
-  return decode(file, segment_rows);
+  auto delta = decode(file, segment_rows);
+  if (mapped->unreadable()) return unreadable_file(path);
+  return delta;
 }
 
 }  // namespace springg::storage

@@ -96,8 +96,12 @@ IdView IdSection::operator[](std::uint32_t row) const noexcept {
       return {IdKind::kUuid, {fixed_ + std::size_t{row} * kUuidBytes, kUuidBytes}};
     case IdEncoding::kMixed: break;
   }
-  return {static_cast<IdKind>(kinds_[row]),
-          {heap_ + offsets_[row], static_cast<std::size_t>(offsets_[row + 1] - offsets_[row])}};
+  const std::uint64_t begin = load_once(offsets_ + row);
+  const std::uint64_t end = load_once(offsets_ + row + 1);
+  const auto kind = static_cast<IdKind>(load_once(kinds_ + row));
+  // Zeros in the place of what cannot be read: no id has no bytes.
+  if (end < begin || !length_fits(kind, end - begin)) return {};
+  return {kind, {heap_ + begin, static_cast<std::size_t>(end - begin)}};
 }
 
 std::optional<Defect> IdSection::check(IdEncoding encoding, std::uint32_t rows,
@@ -176,8 +180,14 @@ std::optional<std::uint32_t> find_id(const IdSection& ids, std::span<const std::
                                      const IdView& id) noexcept {
   if (slots.empty()) return std::nullopt;
   std::size_t slot = home_slot(id, slots.size());
-  while (slots[slot] != kEmptySlot) {
-    if (ids[slots[slot]] == id) return slots[slot];
+  std::uint32_t before = kEmptySlot;
+  for (std::size_t left = slots.size(); left != 0; --left) {
+    const std::uint32_t row = load_once(slots.data() + slot);
+    // A row lies in one slot. Equal ones side by side are zeros in the place of what cannot be
+    // read.
+    if (row == before || row >= ids.rows()) return std::nullopt;
+    if (ids[row] == id) return row;
+    before = row;
     slot = slot + 1 == slots.size() ? 0 : slot + 1;
   }
   return std::nullopt;

@@ -37,6 +37,7 @@ class IdSection {
   static Result<Encoded> encode(const IdColumn& ids);
 
   std::uint32_t rows() const noexcept { return rows_; }
+  // Of a mapped section that cannot be read any more: some id, or one of no bytes.
   IdView operator[](std::uint32_t row) const noexcept;
 
  private:
@@ -62,6 +63,7 @@ constexpr std::uint64_t id_table_slots(std::uint32_t rows) noexcept {
 std::optional<std::uint32_t> fill_id_table(const IdSection& ids, std::span<std::uint32_t> slots);
 // Every row once, by number; whether each lies where its hash says is left to the checksum.
 bool id_table_plausible(std::span<const std::uint32_t> slots, std::uint32_t rows);
+// Ends with a row or none whatever became of a mapped table after it was found plausible.
 std::optional<std::uint32_t> find_id(const IdSection& ids, std::span<const std::uint32_t> slots,
                                      const IdView& id) noexcept;
 

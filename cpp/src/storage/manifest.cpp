@@ -109,6 +109,7 @@ Result<std::optional<Manifest>> read_newest_manifest(io::FileSystem& files,
   const std::string path = directory + "/" + manifest_file_name(*newest);
   SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
   SPRINGG_ASSIGN_OR_RETURN(auto manifest, parse_manifest(path, *newest, mapped->bytes()));
+  if (mapped->unreadable()) return unreadable_file(path);
   return std::optional<Manifest>(std::move(manifest));
 }
 

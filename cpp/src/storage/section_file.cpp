@@ -16,6 +16,11 @@ Status damaged(const std::string& file, std::uint64_t offset, const std::string&
       .with("offset", static_cast<std::int64_t>(offset));
 }
 
+Status unreadable_file(const std::string& file) {
+  return corruption(file + " cannot be read any more: it was truncated, or the disk failed")
+      .with("file", file);
+}
+
 Result<std::shared_ptr<const io::MappedFile>> map_named_file(io::FileSystem& files,
                                                              const std::string& path) {
   auto mapped = files.map(path);

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "springg/options.h"
 #include "storage/segment_sections.h"
 
 namespace springg::storage {
@@ -47,10 +48,18 @@ Result<std::optional<std::uint32_t>> SectionSegment::build_id_table() {
 
 std::string_view SectionSegment::metadata(std::uint32_t row) const noexcept {
   if (metadata_.empty()) return {};
-  const auto offsets = elements<std::uint64_t>(metadata_);
+  const auto* offsets = reinterpret_cast<const std::uint64_t*>(metadata_.data());
   const std::size_t heap = (std::size_t{rows_} + 1) * sizeof(std::uint64_t);
-  return {reinterpret_cast<const char*>(metadata_.data()) + heap + offsets[row],
-          static_cast<std::size_t>(offsets[row + 1] - offsets[row])};
+  const std::uint64_t begin = load_once(offsets + row);
+  const std::uint64_t end = load_once(offsets + row + 1);
+  // Zeros in the place of what cannot be read.
+  if (end < begin || end - begin > limits::kMetadataBytesMax) return {};
+  return {reinterpret_cast<const char*>(metadata_.data()) + heap + begin,
+          static_cast<std::size_t>(end - begin)};
+}
+
+Status SectionSegment::check_readable() const {
+  return unreadable() ? unreadable_file(path_) : Status();
 }
 
 Segment::Bytes SectionSegment::bytes() const noexcept {

@@ -31,6 +31,10 @@ struct SegmentSettings {
 };
 
 // Immutable. Any thread. Vectors are tightly packed, in row order; ids and metadata likewise.
+//
+// Any page of a mapped one may turn to zeros when its file is truncated or the disk fails. What the
+// methods return then is wrong, but no text reaches outside the segment, no row is above rows(),
+// and each call ends. So read, then ask unreadable(), and only then believe what was read.
 class Segment {
  public:
   virtual ~Segment() = default;
@@ -59,6 +63,11 @@ class Segment {
   virtual Bytes bytes() const noexcept = 0;
   virtual bool mapped() const noexcept = 0;               // from a file; else memory of its own
   virtual std::uint64_t file_bytes() const noexcept = 0;  // of that file; else 0
+  // Whether a part of the file could not be read: all that was read of the segment is in doubt. It
+  // stays so. A few loads.
+  virtual bool unreadable() const noexcept = 0;
+  // kCorruption naming the file when it is.
+  virtual Status check_readable() const = 0;
 
   // Writes `<uuid>.segment` into the directory: temporary file, sync, rename. The caller syncs the
   // directory. Returns the file's size. kResourceExhausted on a full disk, kIoError.

@@ -192,7 +192,8 @@ Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
   SPRINGG_ASSIGN_OR_RETURN(auto file, SectionFile::parse(path, bytes, FileKind::kSegment, kKnown));
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(uuid));
   SPRINGG_ASSIGN_OR_RETURN(auto segment, Opener(file).open());
-  segment->set_file(std::move(mapped));
+  segment->set_file(std::move(mapped), path);
+  SPRINGG_RETURN_IF_ERROR(segment->check_readable());
   return std::shared_ptr<const Segment>(std::move(segment));
 }
 

@@ -68,6 +68,8 @@ class SectionSegment final : public Segment {
   std::uint64_t file_bytes() const noexcept override {
     return file_ == nullptr ? 0 : file_->bytes().size();
   }
+  bool unreadable() const noexcept override { return file_ != nullptr && file_->unreadable(); }
+  Status check_readable() const override;
   Result<std::uint64_t> write(io::FileSystem& files, const std::string& directory) const override;
 
   // What the builder and open_segment() fill in, before anybody else sees the segment.
@@ -81,7 +83,10 @@ class SectionSegment final : public Segment {
   void set_graph(std::span<const std::byte> bytes) { graph_ = bytes; }
   void set_graph_damaged() { graph_damaged_ = true; }
   void set_id_table_damaged() { id_table_damaged_ = true; }
-  void set_file(std::shared_ptr<const io::MappedFile> file) { file_ = std::move(file); }
+  void set_file(std::shared_ptr<const io::MappedFile> file, std::string path) {
+    file_ = std::move(file);
+    path_ = std::move(path);
+  }
   // Makes the table of the ids in memory of its own. Returns the first row whose id came before.
   Result<std::optional<std::uint32_t>> build_id_table();
   std::span<std::byte> keep(base::Buffer buffer);
@@ -101,6 +106,7 @@ class SectionSegment final : public Segment {
   base::RowTable vector_table_, norm_table_;
   std::vector<base::Buffer> buffers_;
   std::shared_ptr<const io::MappedFile> file_;
+  std::string path_;  // of that file
 };
 
 }  // namespace springg::storage

@@ -161,7 +161,10 @@ Status GroupLog::begin_file() {
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory for another file of the log");
   }
-  SPRINGG_RETURN_IF_ERROR(gather_.begin_file(std::exchange(prepared_, nullptr), header));
+  if (Status status = gather_.begin_file(std::exchange(prepared_, nullptr), header); !status.ok()) {
+    inventory_.take_back();
+    return status;
+  }
   next_sequence_ = header.sequence + 1;
   next_bytes_ = std::min(next_bytes_ * kGrowth, file_bytes_max_);
   prepare_tried_ = false;

@@ -17,6 +17,8 @@ class WalInventory {
   // Files that recovery found; `live_bytes` of frames in them, up to `lsn`, are needed.
   void add_older(std::span<const WalFileStart> files, std::uint64_t live_bytes, Lsn lsn);
   void add_file(const WalFileStart& file) { files_.push_back({file, false}); }
+  // The file that was added last is not used after all.
+  void take_back() noexcept { files_.pop_back(); }
   // A frame was appended.
   void add_frame(Lsn lsn, std::uint64_t bytes) noexcept;
 

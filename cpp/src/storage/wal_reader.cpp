@@ -53,6 +53,10 @@ class Scanner {
     }
     if (!log_.empty()) SPRINGG_RETURN_IF_ERROR(read_newest(log_.back()));
     SPRINGG_RETURN_IF_ERROR(conclude());
+    // Zeros in the place of what cannot be read look like an end that was torn.
+    for (const LogFile& file : log_) {
+      if (file.mapped->unreadable()) return unreadable_file(file.path);
+    }
     return std::move(scan_);
   }
 

@@ -130,12 +130,12 @@ def import_command(
     reports: list[dict[str, Any]] = []
     with existing(directory) as database:
         index = database[name]
-        for file in dict.fromkeys(map(file_to_read, files)):
+        for file in without_companions(files):
             begin = time.perf_counter()
             with progress_bar(file) as progress:
                 try:
                     report = index.import_file(file, **words, progress=progress)
-                    database.flush()  # each file that was reported is on the disk
+                    database.sync()  # each file that was reported is on the disk
                 except springg.SpringgError as error:
                     if json:
                         print_json({**head(index), "files": reports, "error": str(error)})
@@ -149,6 +149,16 @@ def import_command(
         print_json(document)
     else:
         say(f"index {name} has {counted(document['rows'], 'row')}")
+
+
+def without_companions(files: list[str]) -> list[str]:
+    """Return the files without each .meta and .wal whose .bin is given too, as by `old.*`."""
+    kept: list[str] = []
+    for file in files:
+        whole = file_to_read(file)
+        if file == whole or whole not in (*files, *kept):
+            kept.append(whole)
+    return kept
 
 
 def head(index: springg.Index) -> dict[str, Any]:
@@ -404,7 +414,11 @@ def export(
     if json:
         print_json({"index": name, "file": file, "rows": rows})
         return
-    alone = "" if keeps_ids(file, format) else " (vectors alone: this format has no ids and no metadata)"
+    alone = (
+        ""
+        if keeps_ids(file, format)
+        else " (vectors alone: this format has no ids and no metadata)"
+    )
     size = bytes_text(Path(file).stat().st_size)
     say(f"{counted(rows, 'row')} of {name} in {file}, {size}{alone}")
 

@@ -9,7 +9,7 @@
 #include "engine/database_core.h"
 #include "engine/repair.h"
 #include "engine/support.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "io/file_system.h"
 #include "storage/wal_format.h"
 
@@ -54,7 +54,7 @@ std::unique_ptr<io::FileSystem> files_of(const FileBytes& all) {
 
 // Two segments, the first with a delta, and a log with three records of five, five and one rows.
 FileBytes sample() {
-  testing::FailingFileSystem files;
+  io::FaultFileSystem files;
   {
     const auto database = open_at(files, "/d");
     const auto index = make_index(*database, 4, Metric::kCosine);
@@ -69,9 +69,9 @@ FileBytes sample() {
     require_value(index->add(numbers(310, 315), rows.view(310, 5), nullptr, nullptr, {}));
     require_value(index->add(numbers(315, 320), rows.view(315, 5), nullptr, nullptr, {}));
     require_value(index->add(numbers(320, 321), rows.view(320, 1), nullptr, nullptr, {}));
-    files.fail_after(0);  // goes as a process that is killed
+    files.inject(testing::full_disk_after(0));  // goes as a process that is killed
   }
-  files.fail_after(-1);
+  files.clear_faults();
   return bytes_in(files, "/d");
 }
 

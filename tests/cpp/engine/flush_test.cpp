@@ -24,6 +24,10 @@ class NoHome final : public engine::IndexHome {
   void forget_file(const base::Uuid&) noexcept override {}
   void log_grew() noexcept override {}
   void want_flush() noexcept override {}
+  Status make_log_room(Progress*) override { return {}; }
+  Status take_background_error() override { return {}; }
+  bool use_reserve() noexcept override { return false; }
+  Status check_reserve() override { return {}; }
 };
 
 // Holds up the work that asks it first until told to let go.
@@ -112,7 +116,8 @@ void check_freeze(std::uint64_t deleted_before) {
   const auto stats = require_value(index->stats());
   CHECK(stats.segments == 1);
   CHECK(stats.memtable_rows == 2);
-  runtime->worker.stop();
+  runtime->keeper.stop();
+  runtime->builder.stop();
 }
 
 }  // namespace

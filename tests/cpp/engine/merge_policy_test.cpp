@@ -44,6 +44,18 @@ TEST_CASE("parts that somebody replaces, and memtables, are left alone") {
   CHECK(picks(parts, 2, 6));
 }
 
+TEST_CASE("parts between which other rows will come are not merged") {
+  auto parts = segments({5, 5, 5, 5});
+  parts[2].apart = true;
+  CHECK_FALSE(pick_merge(parts).has_value());
+  parts.push_back(segment(5));
+  parts.push_back(segment(5));
+  CHECK(picks(parts, 2, 6));
+  auto rewritten = std::vector{segment(100), segment(79, 21)};
+  rewritten[1].apart = true;
+  CHECK(picks(rewritten, 1, 2));
+}
+
 TEST_CASE("a part with more than a fifth deleted, or without its graph, is rewritten") {
   CHECK_FALSE(pick_merge(std::vector{segment(80, 20)}).has_value());
   CHECK(picks({segment(100), segment(79, 21)}, 1, 2));

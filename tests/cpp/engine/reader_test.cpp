@@ -6,7 +6,7 @@
 #include <atomic>
 
 #include "engine/database_core.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "io/file_system.h"
 
 namespace springg::test {
@@ -158,7 +158,7 @@ TEST_CASE("what is no database is not made one by a reader") {
 }
 
 TEST_CASE("a reader goes on with the next writer, after a close and after a crash") {
-  testing::FailingFileSystem files;
+  io::FaultFileSystem files;
   const Rows rows = random_rows(100, 3);
   auto writer = open_writer(files);
   auto index = make_index(*writer, 3);
@@ -169,10 +169,10 @@ TEST_CASE("a reader goes on with the next writer, after a close and after a cras
                              nullptr, nullptr));
     require_same(*reader, *writer);
     // A handle whose flush fails goes as a process does that is killed: the log stays as it is.
-    if (round % 2 == 1) files.fail_after(0);
+    if (round % 2 == 1) files.inject(testing::full_disk_after(0));
     index.reset();
     writer.reset();
-    files.fail_after(-1);
+    files.clear_faults();
     require_ok(reader->refresh());
     CHECK(row_count(*shown) == (round + 1) * 10);
     writer = open_writer(files);

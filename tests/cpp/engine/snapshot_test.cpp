@@ -7,7 +7,7 @@
 
 #include "engine/database_core.h"
 #include "engine/snapshot.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "io/file_system.h"
 
 namespace springg::test {
@@ -185,20 +185,20 @@ TEST_CASE("a target that is not empty is refused and left alone") {
 }
 
 TEST_CASE("a copy that fails leaves nothing, whichever call it is") {
-  testing::FailingFileSystem files;
+  io::FaultFileSystem files;
   {
     const auto source = open_at(files, "/d");
     const auto index = make_index(*source, 4);
     require_value(index->add(numbers(0, 100), random_rows(100, 4).all(), nullptr, nullptr));
     require_ok(source->flush());
     require_value(index->add(numbers(100, 200), random_rows(100, 4).all(), nullptr, nullptr));
-    files.fail_after(0);  // goes without a flush: there is a log to copy
+    files.inject(testing::full_disk_after(0));  // goes without a flush: there is a log to copy
   }
   bool succeeded = false;
   for (int calls = 0; !succeeded && calls < 200; ++calls) {
-    files.fail_after(calls);
+    files.inject(testing::full_disk_after(calls));
     const Status status = engine::restore_directory(files, "/d", "/s", &base::system_unix_ms);
-    files.fail_after(-1);
+    files.clear_faults();
     succeeded = status.ok();
     const auto left = files.list("/s");
     if (succeeded) continue;

@@ -69,9 +69,10 @@ inline MetadataColumn texts(const std::vector<std::string>& entries) {  // "" fo
   return column;
 }
 
-inline std::shared_ptr<Index> make_index(Database& database, std::size_t dimensions,
-                                         Metric metric = Metric::kL2,
-                                         const std::string& name = "words") {
+// `Owner`: Database or engine::DatabaseCore.
+template <class Owner>
+std::shared_ptr<Index> make_index(Owner& database, std::size_t dimensions,
+                                  Metric metric = Metric::kL2, const std::string& name = "words") {
   IndexOptions options;
   options.dimensions = dimensions;
   options.metric = metric;

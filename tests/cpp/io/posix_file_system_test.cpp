@@ -117,6 +117,28 @@ TEST_CASE("a full disk is known before anything is written") {
   REQUIRE(::umount(directory.path().c_str()) == 0);
 }
 
+TEST_CASE("where a file can have no second name, the caller is told to copy") {
+  const testing::TemporaryDirectory directory;
+  const testing::TemporaryDirectory other;
+  if (::mount("tmpfs", other.path().c_str(), "tmpfs", 0, "size=256k") != 0) {
+    WARN("mounting another file system needs root: not tested here");
+    return;
+  }
+  FileSystem& files = posix_file_system();
+  REQUIRE(testing::write_file(files, directory.path(), "a", {}).ok());
+  const Status status = files.link(directory / "a", other / "a");
+  REQUIRE(::umount(other.path().c_str()) == 0);
+  CHECK(status.code() == ErrorCode::kUnsupported);
+  CHECK(says(status, "cannot link " + (other / "a") + " to " + (directory / "a")));
+}
+
+TEST_CASE("the size of a symbolic link is not told") {
+  const testing::TemporaryDirectory directory;
+  REQUIRE(testing::write_file(posix_file_system(), directory.path(), "a", {}).ok());
+  std::filesystem::create_symlink(directory / "a", directory / "link");
+  CHECK(posix_file_system().file_bytes(directory / "link").status().code() == ErrorCode::kIoError);
+}
+
 TEST_CASE("what was reserved and not used is given back") {
   const testing::TemporaryDirectory directory;
   auto file = posix_file_system().create(directory / "a", 1 << 20);

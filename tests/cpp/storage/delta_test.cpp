@@ -2,7 +2,7 @@
 #include "storage/delta.h"
 
 #include "catch.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "file_bytes.h"
 #include "status_of.h"
 
@@ -94,9 +94,10 @@ TEST_CASE("hostile rows and documents of a delta are damage") {
 }
 
 TEST_CASE("whatever call fails, no delta appears") {
-  testing::FailingFileSystem files;
-  for (int call = 0;; ++call) {
-    files.fail_after(call);
+  io::FaultFileSystem files;
+  for (std::uint64_t call = 0;; ++call) {
+    files.clear_faults();
+    files.inject(testing::full_disk_after(call));
     const Status status = write_delta(files, "/", kUuid, sample());
     if (status.ok()) break;
     CHECK(status.code() == ErrorCode::kResourceExhausted);

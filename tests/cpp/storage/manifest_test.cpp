@@ -2,7 +2,7 @@
 #include "storage/manifest.h"
 
 #include "catch.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "file_bytes.h"
 #include "status_of.h"
 #include "storage/manifest_json.h"
@@ -195,18 +195,18 @@ TEST_CASE("a manifest that could not be read again is not published") {
 }
 
 TEST_CASE("whatever call fails, the state stays the old manifest's") {
-  testing::FailingFileSystem files;
+  io::FaultFileSystem files;
   REQUIRE(publish_manifest(files, "/", sample(1)).ok());
-  for (int failures = 0;; ++failures) {
-    files.fail_after(failures);
+  for (std::uint64_t failures = 0;; ++failures) {
+    files.inject(testing::full_disk_after(failures));
     const Status status = publish_manifest(files, "/", sample(2));
-    files.fail_after(-1);
+    files.clear_faults();
     auto read = read_newest_manifest(files, "/");
     REQUIRE(read.ok());
     CHECK((*read)->generation == (status.ok() ? 2 : 1));
     if (status.ok()) break;
   }
-  const std::vector<std::string>& calls = files.calls();
+  const std::vector<std::string> calls = testing::call_names(files);
   REQUIRE(calls.size() > 4);
   CHECK(std::vector<std::string>(calls.end() - 4, calls.end()) ==
         std::vector<std::string>{"sync", "close", "rename", "sync_directory"});

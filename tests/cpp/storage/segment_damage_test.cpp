@@ -5,6 +5,7 @@
 #include "catch.h"
 #include "file_bytes.h"
 #include "sample_segment.h"
+#include "springg/options.h"
 #include "status_of.h"
 #include "storage/segment_sections.h"
 
@@ -206,6 +207,42 @@ TEST_CASE("a hash table that is wrong in itself is made anew; equal ids are dama
   section_of(sections, static_cast<std::uint32_t>(SegmentSection::kIdTable)).bytes.clear();
   OneFile file(file_of(FileKind::kSegment, sample.uuid, sections));
   CHECK(testing::says(open_status(file, sample.uuid), "id 0 of row 2 comes twice"));
+}
+
+TEST_CASE("a segment whose pages turn to zeros after it was opened is read within its bounds") {
+  for (const SampleIds kind : {SampleIds::kMixed, SampleIds::kStrings, SampleIds::kIntegers}) {
+    const SampleFile sample = sample_file(600, kind);
+    OneFile file(sample.bytes);
+    const auto segment = open(file, sample.uuid).value();
+    const char* first = reinterpret_cast<const char*>(&file[0]);
+    const auto inside = [&](std::string_view text) {
+      return text.empty() || (text.data() >= first && text.size() <= file.size() &&
+                              text.data() <= first + file.size() - text.size());
+    };
+    const std::size_t pages = file.size() / kPageBytes;
+    for (std::size_t zeroed = 0; zeroed <= pages; ++zeroed) {
+      const std::size_t begin = zeroed == pages ? 0 : zeroed;  // all of them at last
+      const std::size_t end = zeroed == pages ? pages : zeroed + 1;
+      std::fill(&file[0] + begin * kPageBytes, &file[0] + end * kPageBytes, std::byte{0});
+      std::size_t wrong = 0;
+      for (std::uint32_t row = 0; row < segment->rows(); ++row) {
+        const IdView id = segment->id(row);
+        if (!inside(id.bytes) || id.bytes.size() > limits::kIdBytesMax) ++wrong;
+        if (id.kind != IdKind::kString && id.bytes.size() != (id.kind == IdKind::kUuid ? 16 : 8)) {
+          ++wrong;
+        }
+        const std::string_view text = segment->metadata(row);
+        if (!inside(text) || text.size() > limits::kMetadataBytesMax) ++wrong;
+        const auto found = segment->find(sample.sample.ids[row]);
+        if (found.has_value() && *found >= segment->rows()) ++wrong;
+      }
+      INFO("page " << zeroed << " of " << pages);
+      CHECK(wrong == 0);
+      std::copy(sample.bytes.begin(), sample.bytes.end(), &file[0]);
+    }
+    CHECK(difference(*segment, sample.sample) == "");
+    CHECK_FALSE(segment->unreadable());
+  }
 }
 
 }  // namespace springg::storage

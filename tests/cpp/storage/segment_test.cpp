@@ -2,7 +2,7 @@
 #include "storage/segment.h"
 
 #include "catch.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "sample_segment.h"
 #include "status_of.h"
 #include "temporary_directory.h"
@@ -170,11 +170,11 @@ TEST_CASE("metadata must be as many entries as rows, none of them empty or over 
 
 TEST_CASE("whatever call fails, no segment appears and nothing is left behind") {
   const auto segment = std::move(build(sample_rows(10, SampleIds::kIntegers))).value();
-  testing::FailingFileSystem files;
-  for (int call = 0;; ++call) {
-    files.fail_after(call);
+  io::FaultFileSystem files;
+  for (std::uint64_t call = 0;; ++call) {
+    files.inject(testing::full_disk_after(call));
     const auto written = segment->write(files, "/");
-    files.fail_after(-1);
+    files.clear_faults();
     auto names = files.list("/");
     REQUIRE(names.ok());
     if (written.ok()) {

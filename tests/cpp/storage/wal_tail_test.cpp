@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "catch.h"
-#include "failing_file_system.h"
+#include "fault_calls.h"
 #include "wal_sample.h"
 #include "watched_file_system.h"
 
@@ -139,12 +139,12 @@ TEST_CASE("a log whose frames end before the checkpoint goes on behind it") {
 }
 
 TEST_CASE("a crash at any call of opening loses nothing") {
-  for (int call = 0; call < 9; ++call) {
-    testing::FailingFileSystem files;
+  for (std::uint64_t call = 0; call < 9; ++call) {
+    io::FaultFileSystem files;
     const auto written = write_sample(files);
-    files.fail_after(call);
+    files.inject(testing::full_disk_after(call));
     const bool opened = reopen_log(files, quiet_settings()).ok();
-    files.fail_after(-1);
+    files.clear_faults();
     CHECK(opened == (call >= 8));
     CHECK(records_of(files) == written);
     REQUIRE(reopen_log(files, quiet_settings()).ok());
