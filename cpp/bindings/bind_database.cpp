@@ -171,7 +171,23 @@ py::tuple tuple_of(const CheckReport& report) {
                         report.repaired, paths_of(report.kept_files));
 }
 
-void bind_maintenance(py::module_& module) {
+void bind_maintenance(py::module_& module, py::class_<DatabaseHandle>& database) {
+  database
+      .def("refresh",
+           [](DatabaseHandle& self) { without_gil([&] { return self.database->refresh(); }); })
+      .def(
+          "snapshot",
+          [](DatabaseHandle& self, const py::bytes& path) {
+            const std::string text = path;
+            return tuple_of(without_gil([&] { return self.database->snapshot(text); }));
+          },
+          py::arg("path"))
+      .def(
+          "check",
+          [](const DatabaseHandle& self, bool repair) {
+            return tuple_of(without_gil([&] { return self.database->check(repair); }));
+          },
+          py::arg("repair"));
   module.def(
       "restore",
       [](const py::bytes& snapshot, const py::bytes& path) {
@@ -192,8 +208,9 @@ void bind_maintenance(py::module_& module) {
 }  // namespace
 
 void bind_database(py::module_& module) {
-  py::class_<DatabaseHandle>(module, "Database", plain_class(),
-                             "A directory of indexes, or memory alone.")
+  py::class_<DatabaseHandle> database(module, "Database", plain_class(),
+                                      "A directory of indexes, or memory alone.");
+  database
       .def_static("open", &open_database, py::arg("path"), py::arg("threads"),
                   py::arg("memory_limit"), py::arg("durability"), py::arg("read_only"))
       .def_property_readonly("path", &python_path)
@@ -228,21 +245,6 @@ void bind_database(py::module_& module) {
       .def("flush",
            [](DatabaseHandle& self) { without_gil([&] { return self.database->flush(); }); })
       .def("sync", [](DatabaseHandle& self) { without_gil([&] { return self.database->sync(); }); })
-      .def("refresh",
-           [](DatabaseHandle& self) { without_gil([&] { return self.database->refresh(); }); })
-      .def(
-          "snapshot",
-          [](DatabaseHandle& self, const py::bytes& path) {
-            const std::string text = path;
-            return tuple_of(without_gil([&] { return self.database->snapshot(text); }));
-          },
-          py::arg("path"))
-      .def(
-          "check",
-          [](const DatabaseHandle& self, bool repair) {
-            return tuple_of(without_gil([&] { return self.database->check(repair); }));
-          },
-          py::arg("repair"))
       .def("stats",
            [](const DatabaseHandle& self) {
              const auto counts = without_gil([&] { return self.database->stats(); });
@@ -260,7 +262,7 @@ void bind_database(py::module_& module) {
            })
       .def("close",
            [](DatabaseHandle& self) { without_gil([&] { return self.database->close(); }); });
-  bind_maintenance(module);
+  bind_maintenance(module, database);
   module.def(
       "wait_for_closings",
       [] {

@@ -88,7 +88,7 @@ def test_check_refuses(tmp_path, data):
     ran = run("check", data, "--repair", code=3)
     assert "restore a snapshot" in ran.stderr
     assert_one_line(ran)
-    assert "damage found" in run("check", "--help").stdout
+    assert "1: damage found" in run("check", "--help").stdout
 
 
 def test_snapshot_and_restore(data, tmp_path):

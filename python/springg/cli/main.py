@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The commands of `springg` and what their endings mean.
 
-Exit codes: 0 done; 1 the answer is "no" (an id is not there, damage found); 2 the command line is wrong; 3 a
-SpringgError, one line on stderr; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 the answer is "no" (an id is not there, damage found); 2 the command line is
+wrong; 3 a SpringgError, one line on stderr; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

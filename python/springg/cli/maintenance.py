@@ -28,9 +28,10 @@ def check(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Verify every checksum, graph and count, and the log; exit 0 clean, 1 damage found.
+    """Verify every checksum, graph and count, and the log.
 
-    Nothing is changed, and another process may be writing meanwhile.
+    Exit code 0: clean; 1: damage found. Nothing is changed, and another process may be writing
+    meanwhile.
 
     With --repair nobody may have the database open. Rows whose bytes are damaged are dropped, and
     the table says how many of which index; graphs and tables of ids are made again. The originals
