@@ -51,7 +51,8 @@ try:
     result = json.loads(sys.stdin.read())
 except ValueError:
     sys.exit()
-print(*next((result[name], name) for name in ("states", "cycles", "runs", "flips") if name in result))'
+names = ("states", "cycles", "runs", "flips")
+print(*next((result[name], name) for name in names if name in result))'
 }
 
 numbers=("$@")
