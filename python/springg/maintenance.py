@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import NamedTuple
 
@@ -45,7 +46,8 @@ class SnapshotInfo(NamedTuple):
     linked: bool
 
 
-class Problem(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Problem:
     """One thing that is not as it should be.
 
     Attributes

@@ -41,7 +41,8 @@ class Checker {
 
   Result<CheckReport> run(const storage::ManifestStamp& stamp) {
     auto manifest = storage::read_manifest(files_, directory_, stamp.generation);
-    if (manifest.ok()) {
+    const bool readable = manifest.ok();
+    if (readable) {
       manifest_ = std::move(manifest).value();
       named_.insert(storage::manifest_file_name(stamp.generation));
       for (const storage::IndexEntry& index : manifest_.indexes) check_index(index);
@@ -49,7 +50,7 @@ class Checker {
     } else {
       add(manifest.status(), "", std::nullopt);
     }
-    SPRINGG_RETURN_IF_ERROR(name_others(manifest.ok()));
+    SPRINGG_RETURN_IF_ERROR(name_others(readable));
     return std::move(report_);
   }
 
@@ -107,7 +108,7 @@ class Checker {
       add(opened.status(), index.name, live);
       return nullptr;
     }
-    const auto segment = std::move(opened).value();
+    auto segment = std::move(opened).value();
     if (segment->settings() != segment_settings(index.options)) {
       add(wrong_segment(entry, "its settings are not the index's"), index.name, live);
       return nullptr;

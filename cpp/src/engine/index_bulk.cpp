@@ -131,10 +131,8 @@ class IndexImpl::PendingBulk {
   PendingBulk(const PendingBulk&) = delete;
   PendingBulk& operator=(const PendingBulk&) = delete;
 
-  std::uint64_t begin(std::size_t rows) SPRINGG_REQUIRES(index_.write_mutex_) {
-    index_.pending_bulks_.push_back(index_.next_sequence_);
-    return sequence_ = index_.take_sequences(rows);
-  }
+  // The sequence has been entered into pending_bulks_.
+  void begin(std::uint64_t sequence) { sequence_ = sequence; }
 
  private:
   IndexImpl& index_;
@@ -171,7 +169,9 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
     {
       base::MutexLock lock(write_mutex_);
       SPRINGG_RETURN_IF_ERROR(check_writable());
-      first_sequence = pending.begin(rows);
+      pending_bulks_.push_back(next_sequence_);
+      first_sequence = take_sequences(rows);
+      pending.begin(first_sequence);
     }
     SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
                              file.write(*builder, first_sequence, rows, runtime_->budget));

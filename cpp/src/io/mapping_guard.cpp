@@ -2,12 +2,12 @@
 #include "io/mapping_guard.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <new>
 
@@ -76,6 +76,7 @@ struct sigaction previous_action {};
 std::uintptr_t page_bytes = 0;
 
 bool map_zeros(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the address of a fault
   return ::mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ,
                 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
 }

@@ -28,8 +28,9 @@ Status failure_of(const Status& error) {
   Status status(ErrorCode::kIoError, "the log has failed: " + error.message());
   for (const ErrorDetail& detail : error.details()) {
     if (const auto* number = std::get_if<std::int64_t>(&detail.value)) {
-      (void)std::move(status).with(detail.key, *number);
+      (void)std::move(status).with(detail.key, *number);  // NOLINT(bugprone-use-after-move)
     } else {
+      // NOLINTNEXTLINE(bugprone-use-after-move)
       (void)std::move(status).with(detail.key, std::get<std::string>(detail.value));
     }
   }

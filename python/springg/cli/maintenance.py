@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 import typer
@@ -57,7 +58,7 @@ def document_of(report: springg.CheckReport) -> dict[str, Any]:
     return {
         "ok": report.ok,
         "repaired": report.repaired,
-        "problems": [problem._asdict() for problem in report.problems],
+        "problems": [dataclasses.asdict(problem) for problem in report.problems],
         "unknown_files": report.unknown_files,
         "leftover_files": report.leftover_files,
         "kept_files": report.kept_files,
