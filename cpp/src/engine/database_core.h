@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -149,7 +148,6 @@ class DatabaseCore final : public IndexHome,
   Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
   void remove_files_of(const storage::IndexEntry& entry);
   void remove_reserve() noexcept SPRINGG_EXCLUDES(reserve_mutex_);
-  static bool is_reserve(std::string_view name) noexcept;
   storage::Lsn last_lsn() const { return runtime_->log == nullptr ? 0 : runtime_->log->last_lsn(); }
 
   const std::string path_;

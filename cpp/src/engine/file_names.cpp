@@ -18,6 +18,7 @@ bool take_suffix(std::string_view& name, std::string_view suffix) {
 
 NameKind kind_of_name(std::string_view name) {
   if (name == kLockName) return NameKind::kLock;
+  if (name == kReserveName) return NameKind::kReserve;
   const bool temporary = take_suffix(name, ".tmp");
   NameKind kind = NameKind::kForeign;
   if (take_suffix(name, ".segment")) {

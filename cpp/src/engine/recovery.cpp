@@ -104,10 +104,11 @@ void DatabaseCore::remove_garbage(bool temporary) {
     for (const auto& file : logged_files_) live.insert(storage::segment_file_name(file.first));
   }
   for (const std::string& name : names.value()) {
-    const NameKind kind = is_reserve(name) ? NameKind::kTemporary : kind_of_name(name);
+    const NameKind kind = kind_of_name(name);
     // The log removes its own files. Temporary ones may be of calls that are running.
     if (kind == NameKind::kForeign || kind == NameKind::kLock || kind == NameKind::kLog) continue;
-    if (live.contains(name) || (kind == NameKind::kTemporary && !temporary)) continue;
+    if (live.contains(name)) continue;
+    if ((kind == NameKind::kTemporary || kind == NameKind::kReserve) && !temporary) continue;
     static_cast<void>(files_->remove(file_path(name)));
   }
 }

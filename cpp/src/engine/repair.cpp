@@ -70,6 +70,7 @@ class Repair {
     for (const std::string& name : all) {
       const NameKind kind = kind_of_name(name);
       if (kind == NameKind::kForeign || kind == NameKind::kLock) continue;
+      if (kind == NameKind::kReserve) continue;
       if (manifest || (log && kind == NameKind::kLog)) names.insert(name);
     }
     SPRINGG_RETURN_IF_ERROR(files_.create_directories(directory_ + "/damaged"));

@@ -3,18 +3,15 @@
 #include <utility>
 
 #include "engine/database_core.h"
+#include "engine/file_names.h"
 
 namespace springg::engine {
 
 namespace {
 
-// Removed by the next open, should the process end.
-constexpr char kReserveName[] = "reserve";
 constexpr std::uint64_t kReserveBytes = std::uint64_t{4} << 20;
 
 }  // namespace
-
-bool DatabaseCore::is_reserve(std::string_view name) noexcept { return name == kReserveName; }
 
 void DatabaseCore::remove_reserve() noexcept {
   base::MutexLock lock(reserve_mutex_);
