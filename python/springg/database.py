@@ -307,7 +307,9 @@ class Database:
         """Flush, then let go of files, threads and memory.
 
         Calls that are running finish first; later ones raise `FailedPrecondition`. Closing twice
-        is fine. Another handle on the same database stays open.
+        is fine. Another handle on the same database stays open. After an error, such as a full
+        disk, the database is open as before; only when its log has failed it is closed, and
+        `IoError` says so.
         """
         self._core.close()
 

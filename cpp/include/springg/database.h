@@ -75,7 +75,8 @@ class Database {
   // The next write returns it and stores nothing; the one after that is tried as any other.
   virtual Result<std::string> background_error() const = 0;
   // Flushes, then lets go of files, threads and memory. Idempotent. Calls that are running finish
-  // first; later ones return kFailedPrecondition.
+  // first; later ones return kFailedPrecondition. On an error it stays open; but when the log has
+  // failed there is nothing to be flushed: it lets go, and returns the log's error.
   virtual Status close() = 0;
   virtual bool closed() const = 0;
 };
