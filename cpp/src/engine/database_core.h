@@ -110,7 +110,6 @@ class DatabaseCore final : public IndexHome,
 
   // recovery.cpp
   Status recover() SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
-  Status refuse_lost_manifest() const;
   Status recover_indexes(const storage::Manifest& manifest)
       SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
   // Replays the log and begins a new one behind it.

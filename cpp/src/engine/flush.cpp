@@ -38,17 +38,6 @@ class DatabaseCore::NewFiles {
   std::vector<std::string> names_;
 };
 
-namespace {
-
-bool equal_segments(const std::vector<storage::SegmentEntry>& a,
-                    const std::vector<storage::SegmentEntry>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.uuid == y.uuid && x.delta == y.delta;
-  });
-}
-
-}  // namespace
-
 storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay) {
   storage::Delta delta;
   delta.rows = rows;
@@ -184,8 +173,8 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
       std::vector<storage::SegmentEntry> segments;
       segments.reserve(one.segments.size());
       for (const SavedSegment& segment : one.segments) segments.push_back(segment.entry);
-      changed = changed || !equal_segments(entry.segments, segments) ||
-                entry.next_sequence != one.frozen.next_sequence;
+      changed =
+          changed || entry.segments != segments || entry.next_sequence != one.frozen.next_sequence;
       entry.segments = std::move(segments);
       entry.next_sequence = one.frozen.next_sequence;
       entry.lsn = std::max(entry.lsn, one.frozen.lsn);

@@ -120,10 +120,11 @@ std::uint64_t IndexImpl::take_sequences(std::size_t rows) {
   return std::exchange(next_sequence_, next_sequence_ + rows);
 }
 
-// Keeps the place of a segment that is being made.
+// Keeps the place of a segment that is being made, whose sequence has been entered into
+// pending_bulks_.
 class IndexImpl::PendingBulk {
  public:
-  explicit PendingBulk(IndexImpl& index) : index_(index) {}
+  PendingBulk(IndexImpl& index, std::uint64_t sequence) : index_(index), sequence_(sequence) {}
   ~PendingBulk() {
     base::MutexLock lock(index_.write_mutex_);
     std::erase(index_.pending_bulks_, sequence_);
@@ -131,12 +132,9 @@ class IndexImpl::PendingBulk {
   PendingBulk(const PendingBulk&) = delete;
   PendingBulk& operator=(const PendingBulk&) = delete;
 
-  // The sequence has been entered into pending_bulks_.
-  void begin(std::uint64_t sequence) { sequence_ = sequence; }
-
  private:
   IndexImpl& index_;
-  std::uint64_t sequence_ = 0;  // 0: none has it
+  const std::uint64_t sequence_;
 };
 
 Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode,
@@ -164,14 +162,14 @@ Result<std::size_t> IndexImpl::store_as_segment(const RowInput& input, Mode mode
     file.keep(receipt.lsn);
   } else {
     SPRINGG_RETURN_IF_ERROR(set_metadata(input, nullptr, old, *builder));
-    PendingBulk pending(*this);
+    std::optional<PendingBulk> pending;
     std::uint64_t first_sequence = 0;
     {
       base::MutexLock lock(write_mutex_);
       SPRINGG_RETURN_IF_ERROR(check_writable());
       pending_bulks_.push_back(next_sequence_);
       first_sequence = take_sequences(rows);
-      pending.begin(first_sequence);
+      pending.emplace(*this, first_sequence);
     }
     SPRINGG_ASSIGN_OR_RETURN(const BulkSegment bulk,
                              file.write(*builder, first_sequence, rows, runtime_->budget));
@@ -242,21 +240,8 @@ Result<IndexImpl::Receipt> IndexImpl::insert_from_segment(const RowInput& input,
   SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
   SPRINGG_RETURN_IF_ERROR(make_active(rows));
   SPRINGG_RETURN_IF_ERROR(stage_segment_rows(*bulk.part->storage(), next_sequence_));
-  ViewEditor editor(*before);
-  for (const auto& location : old) {
-    if (location.has_value()) editor.erase(*location);
-  }
-  editor.show(active_, active_->size() + rows);
-  ViewQueue::Node entry = entry_of(editor.finish(next_sequence_ + rows - 1));
-  active_->prepare(rows);
-  SPRINGG_ASSIGN_OR_RETURN(
-      const Receipt receipt,
-      log(storage::WalType::kSegment, storage::encode_segment(bulk.record), durability));
-  active_->commit(rows);
-  next_sequence_ += rows;
-  stage(std::move(entry), receipt.lsn);
-  wake_builder();
-  return receipt;
+  return insert_staged(*before, old, rows, storage::WalType::kSegment,
+                       storage::encode_segment(bulk.record), durability);
 }
 
 }  // namespace springg::engine

@@ -194,6 +194,12 @@ class IndexImpl final : public Index,
                                         Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   Status make_active(std::size_t rows) SPRINGG_REQUIRES(write_mutex_);
   storage::Payload staged_rows(std::uint32_t rows) SPRINGG_REQUIRES(write_mutex_);
+  // Rows that are staged in the active memtable enter the log, and the newest view in the place of
+  // the `old` ones.
+  Result<Receipt> insert_staged(const View& before, const std::vector<std::optional<Location>>& old,
+                                std::uint32_t rows, storage::WalType type,
+                                const storage::Payload& payload, Durability durability)
+      SPRINGG_REQUIRES(write_mutex_);
   Status find_old_rows(const RowInput& input, Mode mode, const View& view,
                        std::vector<std::optional<Location>>& old) const;
   Status stage_rows(const RowInput& input, Mode mode, const View& view,

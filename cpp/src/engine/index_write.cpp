@@ -112,6 +112,26 @@ storage::Payload IndexImpl::staged_rows(std::uint32_t rows) {
        }});
 }
 
+Result<IndexImpl::Receipt> IndexImpl::insert_staged(const View& before,
+                                                    const std::vector<std::optional<Location>>& old,
+                                                    std::uint32_t rows, storage::WalType type,
+                                                    const storage::Payload& payload,
+                                                    Durability durability) {
+  ViewEditor editor(before);
+  for (const auto& location : old) {
+    if (location.has_value()) editor.erase(*location);
+  }
+  editor.show(active_, active_->size() + rows);
+  ViewQueue::Node entry = entry_of(editor.finish(next_sequence_ + rows - 1));
+  active_->prepare(rows);
+  SPRINGG_ASSIGN_OR_RETURN(const Receipt receipt, log(type, payload, durability));
+  active_->commit(rows);
+  next_sequence_ += rows;
+  stage(std::move(entry), receipt.lsn);
+  wake_builder();
+  return receipt;
+}
+
 Result<std::size_t> IndexImpl::store_in_memtable(const RowInput& input, Mode mode,
                                                  Durability durability, Progress* progress) {
   const auto rows = static_cast<std::uint32_t>(input.rows());
@@ -124,20 +144,10 @@ Result<std::size_t> IndexImpl::store_in_memtable(const RowInput& input, Mode mod
     SPRINGG_RETURN_IF_ERROR(find_old_rows(input, mode, *before, old));
     SPRINGG_RETURN_IF_ERROR(make_active(rows));
     SPRINGG_RETURN_IF_ERROR(stage_rows(input, mode, *before, old, progress));
-    ViewEditor editor(*before);
-    for (const auto& location : old) {
-      if (location.has_value()) editor.erase(*location);
-    }
-    editor.show(active_, active_->size() + rows);
-    ViewQueue::Node entry = entry_of(editor.finish(next_sequence_ + rows - 1));
-    active_->prepare(rows);
     storage::Payload payload;
     if (runtime_->log != nullptr) payload = staged_rows(rows);
-    SPRINGG_ASSIGN_OR_RETURN(receipt, log(storage::WalType::kRows, payload, durability));
-    active_->commit(rows);
-    next_sequence_ += rows;
-    stage(std::move(entry), receipt.lsn);
-    wake_builder();
+    SPRINGG_ASSIGN_OR_RETURN(
+        receipt, insert_staged(*before, old, rows, storage::WalType::kRows, payload, durability));
   }
   SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));
   return input.rows();

@@ -17,7 +17,8 @@ Status DatabaseCore::recover() {
   SPRINGG_ASSIGN_OR_RETURN(std::optional<storage::Manifest> manifest,
                            storage::read_newest_manifest(*files_, path_));
   if (!manifest.has_value()) {
-    SPRINGG_RETURN_IF_ERROR(refuse_lost_manifest());
+    SPRINGG_ASSIGN_OR_RETURN(const auto names, files_->list(path_));
+    SPRINGG_RETURN_IF_ERROR(refuse_lost_manifest(path_, names));
     manifest.emplace().store = base::Uuid::random();
   }
   SPRINGG_RETURN_IF_ERROR(recover_indexes(*manifest));
@@ -48,17 +49,6 @@ Status DatabaseCore::recover_indexes(const storage::Manifest& manifest) {
   }
   base::MutexLock lock(flush_mutex_);
   saved_ = std::move(saved);
-  return {};
-}
-
-Status DatabaseCore::refuse_lost_manifest() const {
-  SPRINGG_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_->list(path_));
-  for (const std::string& name : names) {
-    // The first manifest is written before any segment or log: this one was lost.
-    if (kind_of_name(name) != NameKind::kSegment && kind_of_name(name) != NameKind::kLog) continue;
-    return corruption("no manifest in '" + path_ + "' although it has files such as " + name)
-        .with("file", name);
-  }
   return {};
 }
 

@@ -21,13 +21,6 @@ constexpr int kTries = 50;
 // Brief looks at an unfinished frame, after which it gets a closer one.
 constexpr unsigned kBriefLooks = 20;
 
-bool same_segments(const storage::IndexEntry& a, const storage::IndexEntry& b) {
-  return std::equal(a.segments.begin(), a.segments.end(), b.segments.begin(), b.segments.end(),
-                    [](const storage::SegmentEntry& x, const storage::SegmentEntry& y) {
-                      return x.uuid == y.uuid && x.delta == y.delta;
-                    });
-}
-
 Status damaged_log(const std::string& directory, const std::string& what, storage::Lsn lsn) {
   return corruption("the log in " + directory + " " + what + " " + std::to_string(lsn))
       .with("file", directory)
@@ -65,15 +58,10 @@ Result<bool> Replica::refresh(bool patient) {
 Status Replica::without_manifest() const {
   if (stamp_.has_value()) return corruption("no manifest in '" + directory_ + "' any more");
   SPRINGG_ASSIGN_OR_RETURN(const auto names, files_.list(directory_));
-  bool begun = false;
-  for (const std::string& name : names) {
-    const NameKind kind = kind_of_name(name);
-    if (kind == NameKind::kSegment || kind == NameKind::kLog) {
-      return corruption("no manifest in '" + directory_ + "' although it has files such as " + name)
-          .with("file", name);
-    }
-    begun = begun || kind == NameKind::kLock;
-  }
+  SPRINGG_RETURN_IF_ERROR(refuse_lost_manifest(directory_, names));
+  const bool begun = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return kind_of_name(name) == NameKind::kLock;
+  });
   return begun ? Status() : not_found("no springg database at " + directory_);
 }
 
@@ -117,7 +105,7 @@ Result<std::shared_ptr<Replica::Source>> Replica::load_index(const storage::Inde
   for (const auto& [log_ref, have] : state_.sources) {
     if (have->entry.uuid != entry.uuid) continue;
     // What it has behind its segments is right as it is, and is gone on with.
-    if (log_ref == entry.log_ref && same_segments(have->entry, entry)) {
+    if (log_ref == entry.log_ref && have->entry.segments == entry.segments) {
       for (const storage::SegmentEntry& segment : entry.segments) {
         next.parts.emplace(segment.uuid, state_.parts.at(segment.uuid));
       }

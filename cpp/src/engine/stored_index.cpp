@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/compaction.h"
+#include "engine/file_names.h"
 #include "engine/overlay.h"
 #include "storage/delta.h"
 #include "storage/segment.h"
@@ -13,6 +14,16 @@ namespace springg::engine {
 Status wrong_segment(const storage::SegmentEntry& entry, const std::string& what) {
   const std::string file = storage::segment_file_name(entry.uuid);
   return corruption(file + ": " + what).with("file", file);
+}
+
+Status refuse_lost_manifest(const std::string& directory, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const NameKind kind = kind_of_name(name);
+    if (kind != NameKind::kSegment && kind != NameKind::kLog) continue;
+    return corruption("no manifest in '" + directory + "' although it has files such as " + name)
+        .with("file", name);
+  }
+  return {};
 }
 
 std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {

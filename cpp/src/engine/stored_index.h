@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "engine/index_impl.h"
@@ -48,6 +49,10 @@ Result<IndexState> open_stored_index(const storage::IndexEntry& entry, StoredPar
 
 // A delta as a set of changes on top of a segment's own rows.
 std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta);
+
+// kCorruption when these files of a directory without a manifest cannot be without one: the first
+// manifest is written before any segment or log, so it was lost.
+Status refuse_lost_manifest(const std::string& directory, const std::vector<std::string>& names);
 
 Status wrong_segment(const storage::SegmentEntry& entry, const std::string& what);
 

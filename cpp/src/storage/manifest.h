@@ -21,6 +21,8 @@ struct SegmentEntry {
   std::uint64_t rows = 0;
   std::uint64_t file_bytes = 0;
   std::optional<base::Uuid> delta;
+
+  bool operator==(const SegmentEntry&) const = default;
 };
 
 struct IndexEntry {
