@@ -20,8 +20,9 @@ Status refuse_lost_manifest(const std::string& directory, const std::vector<std:
   for (const std::string& name : names) {
     const NameKind kind = kind_of_name(name);
     if (kind != NameKind::kSegment && kind != NameKind::kLog) continue;
-    return corruption("no manifest in '" + directory + "' although it has files such as " + name)
-        .with("file", name);
+    std::string message = "no manifest in '" + directory + "' although it has files such as ";
+    message += name;
+    return corruption(std::move(message)).with("file", name);
   }
   return {};
 }
