@@ -16,8 +16,14 @@ namespace {
 constexpr std::size_t kAlignment = 8;
 
 // Written to disk: never change a number.
-enum RecordFlags : std::uint32_t { kHasNorms = 1, kHasMetadata = 2, kIntegerIds = 4 };
-enum SegmentFlags : std::uint32_t { kIntoMemtable = 1 };
+// Flags of a record of rows.
+constexpr std::uint32_t kHasNorms = 1;
+constexpr std::uint32_t kHasMetadata = 2;
+constexpr std::uint32_t kIntegerIds = 4;
+// Flags of a record that names a segment.
+constexpr std::uint32_t kIntoMemtable = 1;
+
+constexpr std::uint32_t flag_if(bool set, std::uint32_t flag) { return set ? flag : 0; }
 
 class Writer {
  public:
@@ -178,9 +184,8 @@ Payload encode_rows(const RowsToLog& rows) {
   Writer out;
   out.reserve(bytes);
   out.number(rows.rows);
-  out.number(static_cast<std::uint32_t>((rows.inverse_norms != nullptr ? kHasNorms : 0) |
-                                        (metadata ? kHasMetadata : 0) |
-                                        (integers ? kIntegerIds : 0)));
+  out.number(flag_if(rows.inverse_norms != nullptr, kHasNorms) | flag_if(metadata, kHasMetadata) |
+             flag_if(integers, kIntegerIds));
   out.number(rows.first_sequence);
   out.number(std::uint64_t{rows.vector_bytes});
   write_ids(out, rows.rows, rows.id, integers);
@@ -217,7 +222,7 @@ Result<LoggedRows> decode_rows(std::span<const std::byte> payload) {
 Payload encode_delete(const IdColumn& ids) {
   Writer out;
   out.number(static_cast<std::uint32_t>(ids.size()));
-  out.number(static_cast<std::uint32_t>(ids.all_integers() ? kIntegerIds : 0));
+  out.number(flag_if(ids.all_integers(), kIntegerIds));
   write_ids(
       out, ids.size(), [&](std::uint32_t i) { return ids[i]; }, ids.all_integers());
   return out.take();
@@ -236,7 +241,7 @@ Payload encode_metadata(const IdColumn& ids, const MetadataColumn& metadata) {
   const auto count = static_cast<std::uint32_t>(ids.size());
   Writer out;
   out.number(count);
-  out.number(static_cast<std::uint32_t>(ids.all_integers() ? kIntegerIds : 0));
+  out.number(flag_if(ids.all_integers(), kIntegerIds));
   write_ids(
       out, count, [&](std::uint32_t i) { return ids[i]; }, ids.all_integers());
   write_metadata(out, count, [&](std::uint32_t i) -> std::optional<std::string_view> {
@@ -263,7 +268,7 @@ Payload encode_segment(const LoggedSegment& segment) {
   out.number(segment.file_bytes);
   out.number(segment.first_sequence);
   out.number(segment.rows);
-  out.number(static_cast<std::uint32_t>(segment.into_memtable ? kIntoMemtable : 0));
+  out.number(flag_if(segment.into_memtable, kIntoMemtable));
   return out.take();
 }
 
