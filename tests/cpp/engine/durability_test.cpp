@@ -47,6 +47,12 @@ std::string contents(const Index& index) {
   return all;
 }
 
+SearchOptions nearest(std::size_t k) {
+  SearchOptions options;
+  options.k = k;
+  return options;
+}
+
 // A bit of everything, through every way that a write can take.
 void write_all_kinds(Index& index) {
   const Rows rows = random_rows(400, 4);
@@ -90,13 +96,13 @@ TEST_CASE("a power cut takes nothing that was acknowledged at disk") {
     const auto index = new_index(*core, metric);
     write_all_kinds(*index);
     const std::string before = contents(*index);
-    const auto hits = require_value(index->search(random_rows(1, 4, 9).all(), {.k = 20}, nullptr));
+    const auto hits = require_value(index->search(random_rows(1, 4, 9).all(), nearest(20), nullptr));
 
     const io::CrashPoint point = files.crash_point();
     const auto disk = point.power_cut(point.prefix(0));
     const auto again = open_core(*disk, small_sizes());
     CHECK(contents(*words(*again)) == before);
-    SearchOptions exact{.k = 20};
+    SearchOptions exact = nearest(20);
     exact.exact = true;
     const auto found =
         require_value(words(*again)->search(random_rows(1, 4, 9).all(), exact, nullptr));
