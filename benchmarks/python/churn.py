@@ -5,7 +5,8 @@ An index of the steady size (dictionary embeddings, cosine, 384 dimensions) gets
 ids and 20 % deletes, from one thread, in calls of a hundred rows, while another thread searches
 1-NN queries of ef 64. First at full speed for `--seconds`, in a directory of its own at the
 database's durability, then offered at half of the rate that was sustained. Reports rows/s by
-minute, search times, and segments, memory and disk over time.
+minute, search times, and segments, memory and disk over time. Meanwhile snapshots are taken; each is
+restored at the end and compared, row by row, with what the writer had done up to its position.
 """
 
 from __future__ import annotations
@@ -46,6 +47,80 @@ def disk_bytes(directory: str) -> tuple[int, int]:
         else:
             other += size
     return other, log
+
+
+class Ledger:
+    """What the one writer did, with the position of the log after each call."""
+
+    def __init__(self, index: springg.Index) -> None:
+        self._index = index
+        self._calls: list[tuple[int, np.ndarray, np.ndarray | None]] = []
+
+    def note(self, ids: np.ndarray, rows: np.ndarray | None) -> None:
+        """Of a call that returned; no rows: it was a delete."""
+        self._calls.append((self._index.stats()["lsn"], ids, rows))
+
+    def state_at(self, lsn: int) -> dict[int, int]:
+        """Which base row each id has at that position."""
+        state: dict[int, int] = {}
+        for position, ids, rows in self._calls:
+            if position > lsn:
+                break
+            for at, name in enumerate(ids.tolist()):
+                if rows is None:
+                    state.pop(name, None)
+                else:
+                    state[name] = int(rows[at])
+        return state
+
+
+class Snapshots:
+    """A thread that takes a snapshot now and then."""
+
+    def __init__(self, db: springg.Database, folder: str, count: int, seconds: float) -> None:
+        self.taken: list[springg.SnapshotInfo] = []
+        self.seconds: list[float] = []
+        self._db, self._folder, self._count = db, folder, count
+        self._pause = seconds / (count + 1)
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        for number in range(self._count):
+            time.sleep(self._pause)
+            begin = time.perf_counter()
+            self.taken.append(self._db.snapshot(f"{self._folder}/snapshot-{number}"))
+            self.seconds.append(round(time.perf_counter() - begin, 2))
+
+    def __enter__(self) -> Snapshots:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def compare(self, ledger: Ledger, base: np.ndarray) -> dict:
+        """Restore each and count the rows that are not as they were at its position."""
+        wrong = []
+        for snapshot in self.taken:
+            expected = ledger.state_at(snapshot.lsn)
+            restored = springg.restore(snapshot.path, snapshot.path + "-restored")
+            with springg.open(restored, read_only=True) as db:
+                ids, vectors = db["words"].ids, db["words"].vectors
+                have = dict(zip((int(name) for name in ids), vectors, strict=True))
+            wrong.append(
+                len(have.keys() ^ expected.keys())
+                + sum(
+                    not np.array_equal(vector, base[expected[name]])
+                    for name, vector in have.items()
+                    if name in expected
+                )
+            )
+        return {
+            "positions": [snapshot.lsn for snapshot in self.taken],
+            "rows": [snapshot.rows for snapshot in self.taken],
+            "seconds": self.seconds,
+            "rows_that_differ": wrong,
+        }
 
 
 class Searcher:
@@ -92,6 +167,7 @@ def churn(
     rate: float | None,
     directory: str,
     seed: int,
+    ledger: Ledger,
 ) -> dict:
     """Upsert and delete for a while; rows/s and sizes, a line every part of the time."""
     rng = np.random.default_rng(seed)
@@ -102,8 +178,12 @@ def churn(
     part_begin, part_rows = begin, 0
     while time.perf_counter() - begin < seconds:
         ids = rng.integers(0, len(base), CALL_ROWS)
-        index.upsert(ids, base[rng.integers(0, len(base), CALL_ROWS)])
-        index.delete(rng.integers(0, len(base), CALL_ROWS // 5))
+        chosen = rng.integers(0, len(base), CALL_ROWS)
+        index.upsert(ids, base[chosen])
+        ledger.note(ids, chosen)
+        gone = rng.integers(0, len(base), CALL_ROWS // 5)
+        index.delete(gone)
+        ledger.note(gone, None)
         rows += CALL_ROWS
         part_rows += CALL_ROWS
         if rate is not None:
@@ -135,16 +215,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--full-seconds", type=float, default=240)
     parser.add_argument("--pause-ms", type=float, default=2, help="between two searches")
+    parser.add_argument("--snapshots", type=int, default=3, help="taken at half of the rate")
     parser.add_argument("--directory", default=None)
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     data = dictionary()
     base = data.base
     pause = arguments.pause_ms / 1e3
-    with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
+    with tempfile.TemporaryDirectory(dir=arguments.directory) as work:
+        directory = f"{work}/db"
         db = springg.open(directory)
         index = db.create_index("words", base.shape[1])
+        ledger = Ledger(index)
         index.add(np.arange(len(base)), base)
+        ledger.note(np.arange(len(base)), np.arange(len(base)))
         index.optimize()
         db.flush()
         figures: dict = {"steady_rows": len(base), "call_rows": CALL_ROWS}
@@ -153,12 +237,14 @@ def main() -> None:
         figures["idle"] = idle.percentiles_ms()
         # Past the steady size first, so that what is measured goes on for ever.
         with Searcher(index, data.queries, pause) as busy:
-            full = churn(index, base, arguments.full_seconds, None, directory, 1)
+            full = churn(index, base, arguments.full_seconds, None, directory, 1, ledger)
         figures["full_speed"] = full | {"search": busy.percentiles_ms()}
         sustained = full["over_time"][-1]["rows_per_second"]
-        with Searcher(index, data.queries, pause) as busy:
-            half = churn(index, base, arguments.seconds, sustained / 2, directory, 2)
+        snapshots = Snapshots(db, work, arguments.snapshots, arguments.seconds)
+        with Searcher(index, data.queries, pause) as busy, snapshots:
+            half = churn(index, base, arguments.seconds, sustained / 2, directory, 2, ledger)
         figures["half_of_it"] = half | {"offered": sustained / 2, "search": busy.percentiles_ms()}
+        figures["snapshots"] = snapshots.compare(ledger, base)
         db.flush()
         other, log = disk_bytes(directory)
         after_segments = index.stats()["segments"]

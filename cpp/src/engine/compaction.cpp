@@ -31,6 +31,7 @@ void copy_rows(storage::SegmentBuilder& builder, const std::vector<PartView>& so
       const std::uint32_t row = rows[to].row;
       const ann::Space space = part.space();
       const std::size_t bytes = builder.vector_table().stride;
+      part.compare_vectors(row, row + 1);
       std::memcpy(builder.vectors() + to * bytes, space.vectors.row(row), bytes);
       if (builder.inverse_norms() != nullptr) {
         std::memcpy(builder.inverse_norms() + to, space.inverse_norms.row(row), sizeof(float));
@@ -123,7 +124,7 @@ Result<Compacted> build(const std::vector<PartView>& sources, const ann::Growing
   Poller poller(progress, count);
   copy_rows(*builder, sources, rows, executor, poller);
   SPRINGG_RETURN_IF_ERROR(poller.status());
-  // What cannot be read any more was copied as zeros: that is no data.
+  // What cannot be read any more was copied as zeros, what is damaged as it is: that is no data.
   Status copied = copy_records(*builder, sources, rows, made.kept_deleted);
   SPRINGG_RETURN_IF_ERROR(check_readable(sources));
   SPRINGG_RETURN_IF_ERROR(copied);
@@ -228,6 +229,7 @@ Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damag
                                                    std::shared_ptr<MemoryBudget> budget,
                                                    base::Executor& executor) {
   const std::uint32_t rows = damaged.rows();
+  damaged.compare_vectors(0, rows);
   SPRINGG_ASSIGN_OR_RETURN(auto builder, storage::SegmentBuilder::create(damaged.settings(), rows));
   IdColumn ids;
   MetadataColumn metadata;

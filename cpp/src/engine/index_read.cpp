@@ -49,6 +49,7 @@ Result<RecordBatch> IndexImpl::get(const IdColumn& ids, Include include) const {
         text.has_value() ? batch.metadata->append(*text) : batch.metadata->append_none();
       }
       if (include.vectors) {
+        part.part->compare_vectors(at->row, at->row + 1);
         const std::size_t end = batch.vectors.size();
         batch.vectors.resize(end + options_.dimensions);
         codec.decode(part.part->space().vectors.row(at->row), batch.vectors.data() + end);

@@ -123,6 +123,7 @@ RecordBatch IndexViewImpl::records(std::size_t begin, std::size_t end, Include i
       text.has_value() ? batch.metadata->append(*text) : batch.metadata->append_none();
     }
     if (include.vectors) {
+      part.part->compare_vectors(row, row + 1);
       const std::size_t at = batch.vectors.size();
       batch.vectors.resize(at + options_.dimensions);
       codec.decode(part.part->space().vectors.row(row), batch.vectors.data() + at);
@@ -135,6 +136,7 @@ std::optional<VectorBlock> IndexViewImpl::vector_block() const {
   if (view_->parts.size() != 1) return std::nullopt;
   const PartView& part = view_->parts.front();
   if (part.part->segment() == nullptr || part.live_rows() != part.rows) return std::nullopt;
+  part.part->compare_vectors(0, part.rows);
   VectorBlock block;
   block.data = part.part->space().vectors.row(0);
   block.rows = part.rows;
@@ -148,6 +150,7 @@ void IndexViewImpl::copy_vectors(void* out) const {
   auto* to = static_cast<std::byte*>(out);
   const std::size_t bytes = vector_bytes(options_.dtype, options_.dimensions);
   visit(0, rows(), [&](const PartView& part, std::uint32_t row) {
+    part.part->compare_vectors(row, row + 1);
     std::memcpy(to, part.part->space().vectors.row(row), bytes);
     to += bytes;
   });

@@ -42,6 +42,9 @@ class Part {
   virtual ann::GraphAnswer graph_search(const ann::Query& query,
                                         const ann::GraphQuery& request) const = 0;
   virtual PartBytes bytes() const = 0;
+  // As storage::Segment has them: before vectors are believed, and that they can be already.
+  virtual void compare_vectors(std::uint32_t /*first*/, std::uint32_t /*last*/) const noexcept {}
+  virtual bool compared() const noexcept { return true; }
 
   virtual Memtable* memtable() noexcept { return nullptr; }
   virtual const SegmentPart* segment() const noexcept { return nullptr; }

@@ -37,9 +37,10 @@ class Repair {
       }
     }
     Salvage salvage;
-    DatabaseOptions options;
+    Tuning tuning;
+    tuning.compare_later_bytes = storage::kCompareAll;
     SPRINGG_ASSIGN_OR_RETURN(
-        const auto core, DatabaseCore::open(directory_, options, &files_, clock_, {}, &salvage));
+        const auto core, DatabaseCore::open(directory_, {}, &files_, clock_, tuning, &salvage));
     const storage::Manifest manifest = core->manifest();
     SPRINGG_RETURN_IF_ERROR(core->close());
     tell_log_rows(salvage, manifest);

@@ -72,6 +72,17 @@ std::uint64_t walk_all(const SearchJob& job, const std::vector<ann::Query>& quer
   return distances.load();
 }
 
+// A walk goes by vectors that may not have been compared with their checksums yet: those that it
+// found are, now. Others that are damaged may have led it astray until the background finds them.
+void compare_found(const View& view, const std::vector<HitList>& hits) {
+  const bool all = std::all_of(view.parts.begin(), view.parts.end(),
+                               [](const PartView& part) { return part.part->compared(); });
+  if (all) return;
+  for (const HitList& list : hits) {
+    for (const Hit& hit : list) view.parts[hit.part].part->compare_vectors(hit.row, hit.row + 1);
+  }
+}
+
 }  // namespace
 
 Status check_search(const IndexOptions& index, const MatrixView& queries,
@@ -122,6 +133,7 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
     distances = scan ? scan_all(job, prepared, listed.has_value() ? &*listed : nullptr, hits)
                      : walk_all(job, prepared, hits);
     SPRINGG_RETURN_IF_ERROR(poller.status());
+    if (!scan) compare_found(view, hits);
   }
   SearchResult result = collect_hits(view, index, options, hits);
   result.distances_computed = distances;
@@ -167,6 +179,7 @@ std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& 
       }
     }
     if (covered == part.rows) continue;
+    part.part->compare_vectors(covered, part.rows);
     ann::TopK top(std::min<std::size_t>(job.k, part.rows - covered));
     ann::scan_rows(space, query, covered, part.rows, deleted, top);
     distances += part.rows - covered;

@@ -56,6 +56,9 @@ class PartScan {
     }
     if (listed_ != nullptr) {
       const auto rows = std::span(*listed_).subspan(begin, end - begin);
+      if (!part_.part->compared()) {
+        for (const std::uint32_t row : rows) part_.part->compare_vectors(row, row + 1);
+      }
       for (std::size_t i = 0; i < queries_.size(); ++i) {
         ann::scan_listed(space_, queries_[i], rows, tops[i]);
       }
@@ -63,6 +66,7 @@ class PartScan {
     }
     const auto first = static_cast<std::uint32_t>(begin);
     const auto last = static_cast<std::uint32_t>(end);
+    part_.part->compare_vectors(first, last);
     if (queries_.size() == 1) {
       ann::scan_rows(space_, queries_[0], first, last, deleted_, tops[0]);
     } else {

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "engine/segment_part.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace springg::engine {
+
+namespace {
+// Rows between two looks at the clock.
+constexpr std::size_t kStepBytes = std::size_t{1} << 20;
+constexpr std::chrono::milliseconds kStepTime{100};
+}  // namespace
 
 SegmentPart::SegmentPart(std::shared_ptr<const storage::Segment> segment,
                          std::shared_ptr<MemoryBudget> budget)
@@ -32,6 +40,20 @@ std::optional<std::uint32_t> SegmentPart::find(const IdView& id, std::uint32_t r
   const std::optional<std::uint32_t> row = segment_->find(id);
   if (!row.has_value() || *row >= rows) return std::nullopt;
   return row;
+}
+
+bool SegmentPart::background_step(Progress& stop) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + kStepTime;
+  const auto rows = static_cast<std::uint32_t>(
+      std::max<std::size_t>(kStepBytes / space_.vectors.stride, 1));
+  while (next_compared_ < segment_->rows() && !segment_->unreadable()) {
+    if (Clock::now() >= end || !stop.update(0, 0)) return true;
+    const std::uint32_t last = next_compared_ + std::min(rows, segment_->rows() - next_compared_);
+    segment_->compare_vectors(next_compared_, last);
+    next_compared_ = last;
+  }
+  return false;
 }
 
 PartBytes SegmentPart::bytes() const {

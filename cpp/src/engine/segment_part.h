@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "engine/background_worker.h"
 #include "engine/memory_budget.h"
 #include "engine/part.h"
 #include "storage/segment.h"
 
 namespace springg::engine {
 
-// A segment with its graph opened.
-class SegmentPart final : public Part {
+// A segment with its graph opened. As a background task it compares the vectors that were not
+// compared with their checksums when the file was opened.
+class SegmentPart final : public Part, public BackgroundTask {
  public:
   // kCorruption when the graph is damaged; the segment itself is whole then. A segment without a
   // graph is scanned.
@@ -35,7 +38,12 @@ class SegmentPart final : public Part {
     return graph_.search(space_, query, request);
   }
   PartBytes bytes() const override;
+  void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override {
+    segment_->compare_vectors(first, last);
+  }
+  bool compared() const noexcept override { return segment_->compared(); }
   const SegmentPart* segment() const noexcept override { return this; }
+  bool background_step(Progress& stop) override;
 
   const std::shared_ptr<const storage::Segment>& storage() const noexcept { return segment_; }
 
@@ -47,6 +55,7 @@ class SegmentPart final : public Part {
   ann::Space space_;
   ann::SealedGraph graph_;
   MemoryCharge charge_;
+  std::uint32_t next_compared_ = 0;  // of background_step()
 };
 
 }  // namespace springg::engine

@@ -23,6 +23,7 @@ Result<std::uint64_t> rows_of_copy(io::FileSystem& files, const std::string& pat
   options.read_only = true;
   Tuning tuning;
   tuning.follow_interval_ms = 0;
+  tuning.compare_later_bytes = storage::kCompareAll;
   SPRINGG_ASSIGN_OR_RETURN(
       const auto core, DatabaseCore::open(path, options, &files, &base::system_unix_ms, tuning));
   return core->stats().at("rows");

@@ -38,8 +38,9 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
 
 Result<StoredPart> open_stored_part(const StoredFiles& from, const storage::SegmentEntry& entry,
                                     const IndexOptions& options) {
-  SPRINGG_ASSIGN_OR_RETURN(auto segment, storage::open_segment(from.files, from.directory,
-                                                               entry.uuid, entry.file_bytes));
+  SPRINGG_ASSIGN_OR_RETURN(
+      auto segment, storage::open_segment(from.files, from.directory, entry.uuid, entry.file_bytes,
+                                          from.runtime.tuning.compare_later_bytes));
   if (segment->settings() != segment_settings(options)) {
     return wrong_segment(entry, "its settings are not the index's");
   }
@@ -60,7 +61,11 @@ Result<StoredPart> open_stored_part(const StoredFiles& from, const storage::Segm
   if (!opened.ok()) {
     opened = rebuild_graph(*segment, options, from.runtime.budget, from.runtime.pool);
   }
-  SPRINGG_ASSIGN_OR_RETURN(stored.part.part, std::move(opened));
+  SPRINGG_ASSIGN_OR_RETURN(const std::shared_ptr<SegmentPart> part, std::move(opened));
+  if (!part->compared() && from.runtime.tuning.compare_in_background) {
+    from.runtime.keeper.add(part);
+  }
+  stored.part.part = part;
   return stored;
 }
 

@@ -17,6 +17,10 @@ struct Tuning {
   std::size_t memtable_call_rows_max = limits::kMemtableRowsMax;
   // A read-only database looks for what the writer did so often; 0: on refresh() alone.
   std::uint32_t follow_interval_ms = 50;
+  // Vectors of a segment from so many bytes on are compared with their checksums in the background
+  // and where they are read, not while the database is opened.
+  std::uint64_t compare_later_bytes = std::uint64_t{64} << 20;
+  bool compare_in_background = true;  // false: only where they are read
   // Files of the log: see WalSettings.
   std::uint64_t log_file_bytes_min = std::uint64_t{1} << 20;
   std::uint64_t log_file_bytes_max = std::uint64_t{64} << 20;

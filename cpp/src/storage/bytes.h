@@ -53,5 +53,7 @@ struct Defect {
 Status damaged(const std::string& file, std::uint64_t offset, const std::string& what);
 // kCorruption for a mapped file that shows zeros where it could not be read; detail "file".
 Status unreadable_file(const std::string& file);
+// Of the block that begins there.
+Status damaged_section(const std::string& file, std::uint64_t offset, std::uint32_t kind);
 
 }  // namespace springg::storage

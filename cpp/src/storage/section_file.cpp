@@ -16,6 +16,10 @@ Status damaged(const std::string& file, std::uint64_t offset, const std::string&
       .with("offset", static_cast<std::int64_t>(offset));
 }
 
+Status damaged_section(const std::string& file, std::uint64_t offset, std::uint32_t kind) {
+  return damaged(file, offset, "checksum differs in section of kind " + std::to_string(kind));
+}
+
 Status unreadable_file(const std::string& file) {
   return corruption(file + " cannot be read any more: it was truncated, or the disk failed")
       .with("file", file);
@@ -147,14 +151,10 @@ Result<std::span<const std::byte>> read_checksums(const std::string& path,
 // Offset of the first block whose checksum differs; none when all are right.
 bool verify_blocks(std::span<const std::byte> extent, std::span<const std::byte> checksums,
                    std::uint64_t& bad_block) {
-  for (std::uint64_t block = 0; block * kBlockBytes < extent.size(); ++block) {
-    const std::uint64_t begin = block * kBlockBytes;
-    const auto bytes =
-        extent.subspan(begin, std::min<std::uint64_t>(kBlockBytes, extent.size() - begin));
-    if (base::xxh3(bytes) != load<std::uint64_t>(checksums, block * sizeof(std::uint64_t))) {
-      bad_block = begin;
-      return false;
-    }
+  for (std::uint64_t block = 0; block < blocks_of(extent.size()); ++block) {
+    if (block_matches(extent, checksums, block)) continue;
+    bad_block = block * kBlockBytes;
+    return false;
   }
   return true;
 }
@@ -168,13 +168,15 @@ bool is_known(const Section& section, std::span<const KnownSection> known) {
 }  // namespace
 
 Result<SectionFile> SectionFile::parse(const std::string& path, std::span<const std::byte> file,
-                                       FileKind kind, std::span<const KnownSection> known) {
+                                       FileKind kind, std::span<const KnownSection> known,
+                                       const ComparedLater& later) {
   SPRINGG_RETURN_IF_ERROR(check_page(path, file));
   SPRINGG_RETURN_IF_ERROR(check_size_and_kind(path, file, kind));
   SPRINGG_ASSIGN_OR_RETURN(auto sections, read_table(path, file));
   SPRINGG_ASSIGN_OR_RETURN(auto checksums, read_checksums(path, file, sections));
   SectionFile result;
   result.path_ = path;
+  result.file_ = file;
   result.uuid_.bytes = load<std::array<std::uint8_t, 16>>(file, header::kUuid);
   for (Section& section : sections) {
     if ((section.flags & kRequired) != 0 && !is_known(section, known)) {
@@ -183,16 +185,17 @@ Result<SectionFile> SectionFile::parse(const std::string& path, std::span<const 
                                         " is required and not known");
     }
     const auto extent = file.subspan(section.offset, padded(section.bytes.size()));
-    const std::uint64_t blocks = blocks_of(extent.size());
+    const auto own = checksums.first(blocks_of(extent.size()) * sizeof(std::uint64_t));
+    checksums = checksums.subspan(own.size());
     std::uint64_t bad_block = 0;
-    if (!verify_blocks(extent, checksums.first(blocks * sizeof(std::uint64_t)), bad_block)) {
+    if (section.kind == later.kind && extent.size() >= later.bytes_min) {
+      section.checksums = own;
+    } else if (!verify_blocks(extent, own, bad_block)) {
       if ((section.flags & kDerived) == 0) {
-        return damaged(path, section.offset + bad_block,
-                       "checksum differs in section of kind " + std::to_string(section.kind));
+        return damaged_section(path, section.offset + bad_block, section.kind);
       }
       section.damaged = true;
     }
-    checksums = checksums.subspan(blocks * sizeof(std::uint64_t));
     if (is_known(section, known)) result.sections_.push_back(section);
   }
   return result;
@@ -229,6 +232,13 @@ Result<std::span<const std::byte>> SectionFile::need(std::uint32_t kind, const c
   if (bytes.size() == length) return bytes;
   const std::string what = std::string("bytes of section '") + name + "'";
   return damaged(path_, find(kind)->offset, expected_got(what.c_str(), length, bytes.size()));
+}
+
+Result<std::unique_ptr<BlockChecks>> SectionFile::block_checks(std::uint32_t kind) const {
+  const Section* section = find(kind);
+  if (section == nullptr || section->checksums.empty()) return std::unique_ptr<BlockChecks>();
+  return BlockChecks::create(file_.subspan(section->offset, padded(section->bytes.size())),
+                             section->checksums);
 }
 
 Status SectionFile::defect(std::uint32_t kind, const Defect& found) const {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "base/uuid.h"
 #include "io/file_system.h"
 #include "springg/status.h"
+#include "storage/block_checks.h"
 #include "storage/bytes.h"
 
 namespace springg::storage {
@@ -57,6 +59,8 @@ struct Section {
   bool damaged = false;      // only of a derived section: `bytes` are not to be used
   std::uint64_t offset = 0;  // in the file
   std::span<const std::byte> bytes;
+  // Of its blocks, when they were not compared yet; else empty.
+  std::span<const std::byte> checksums;
 };
 
 // What a reader understands.
@@ -65,14 +69,21 @@ struct KnownSection {
   std::uint32_t version = 0;  // the newest
 };
 
-// A file whose every byte was verified, apart from damaged derived sections. Refers to the bytes
-// that it was made of.
+// A section whose blocks are left to be compared later when it is large: block_checks() does it.
+struct ComparedLater {
+  std::uint32_t kind = 0;
+  std::uint64_t bytes_min = std::numeric_limits<std::uint64_t>::max();
+};
+
+// A file whose every byte was verified, apart from damaged derived sections and the one to be
+// compared later. Refers to the bytes that it was made of.
 class SectionFile {
  public:
   // `path` is for messages. kCorruption with file and offset; kUnsupported for a newer min_reader
   // or a required section that is not known.
   static Result<SectionFile> parse(const std::string& path, std::span<const std::byte> file,
-                                   FileKind kind, std::span<const KnownSection> known);
+                                   FileKind kind, std::span<const KnownSection> known,
+                                   const ComparedLater& later = {});
 
   const base::Uuid& uuid() const noexcept { return uuid_; }
   // kCorruption when the file is another one than its name says.
@@ -83,12 +94,15 @@ class SectionFile {
   Result<std::span<const std::byte>> need(std::uint32_t kind, const char* name) const;
   Result<std::span<const std::byte>> need(std::uint32_t kind, const char* name,
                                           std::uint64_t length) const;
+  // Null when the section was compared, or is not there. kResourceExhausted.
+  Result<std::unique_ptr<BlockChecks>> block_checks(std::uint32_t kind) const;
   // kCorruption at an offset in a section that is there.
   Status defect(std::uint32_t kind, const Defect& found) const;
 
  private:
   std::string path_;
   base::Uuid uuid_;
+  std::span<const std::byte> file_;
   std::vector<Section> sections_;
 };
 

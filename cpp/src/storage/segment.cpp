@@ -58,8 +58,19 @@ std::string_view SectionSegment::metadata(std::uint32_t row) const noexcept {
           static_cast<std::size_t>(end - begin)};
 }
 
+void SectionSegment::compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept {
+  if (compared()) return;
+  const std::uint64_t bytes = vector_table_.stride;
+  checks_->compare(first * bytes, last * bytes);
+}
+
 Status SectionSegment::check_readable() const {
-  return unreadable() ? unreadable_file(path_) : Status();
+  if (!unreadable()) return {};
+  // Zeros in the place of what cannot be read differ as well.
+  if (file_->unreadable()) return unreadable_file(path_);
+  const auto section = static_cast<std::uint64_t>(vectors_.data() - file_->bytes().data());
+  return damaged_section(path_, section + *checks_->damage(),
+                         static_cast<std::uint32_t>(SegmentSection::kVectors));
 }
 
 Segment::Bytes SectionSegment::bytes() const noexcept {

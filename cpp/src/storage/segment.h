@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -63,10 +64,17 @@ class Segment {
   virtual Bytes bytes() const noexcept = 0;
   virtual bool mapped() const noexcept = 0;               // from a file; else memory of its own
   virtual std::uint64_t file_bytes() const noexcept = 0;  // of that file; else 0
-  // Whether a part of the file could not be read: all that was read of the segment is in doubt. It
-  // stays so. A few loads.
+  // Whether the vectors' checksums were compared, all of them. Of a large file they are not when it
+  // is opened. A load.
+  virtual bool compared() const noexcept = 0;
+  // Before the vectors of rows [first, last) are believed: compares the blocks that they lie in and
+  // that were not yet. What differs makes the segment unreadable(). A load when compared(), else
+  // reads whole blocks of 64 KiB, each once.
+  virtual void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept = 0;
+  // Whether a part of the file could not be read, or was found to differ from its checksum: all
+  // that was read of the segment is in doubt. It stays so. A few loads.
   virtual bool unreadable() const noexcept = 0;
-  // kCorruption naming the file when it is.
+  // kCorruption naming the file, and the offset where it is known, when it is.
   virtual Status check_readable() const = 0;
 
   // Writes `<uuid>.segment` into the directory: temporary file, sync, rename. The caller syncs the
@@ -77,13 +85,16 @@ class Segment {
 
 std::string segment_file_name(const base::Uuid& uuid);
 
+// For open_segment(): the checksums of all vectors are compared at once.
+inline constexpr std::uint64_t kCompareAll = std::numeric_limits<std::uint64_t>::max();
+
 // Maps and verifies `<uuid>.segment`: header, every block's checksum, every length, offset and
 // count. Damage: kCorruption naming file and offset (in a derived section: graph_damaged()).
-// `expected_bytes`: the size the manifest has.
-Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
-                                                    const std::string& directory,
-                                                    const base::Uuid& uuid,
-                                                    std::uint64_t expected_bytes);
+// `expected_bytes`: the size the manifest has. Vectors of `compare_later_bytes` or more are left to
+// compare_vectors().
+Result<std::shared_ptr<const Segment>> open_segment(
+    io::FileSystem& files, const std::string& directory, const base::Uuid& uuid,
+    std::uint64_t expected_bytes, std::uint64_t compare_later_bytes = kCompareAll);
 
 // Fills a segment in memory. Sizes are known when it is made, memory is taken once; then the
 // columns are filled in place and finish() makes them immutable. One thread, but columns may be

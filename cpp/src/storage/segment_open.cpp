@@ -126,6 +126,8 @@ class Opener {
     SPRINGG_ASSIGN_OR_RETURN(auto vectors,
                              file_.need(kind_of(SegmentSection::kVectors), "vectors", bytes));
     segment_->set_vectors(vectors);
+    SPRINGG_ASSIGN_OR_RETURN(auto checks, file_.block_checks(kind_of(SegmentSection::kVectors)));
+    segment_->set_vector_checks(std::move(checks));
     if (settings_.metric == Metric::kCosine) {
       SPRINGG_ASSIGN_OR_RETURN(auto norms,
                                file_.need(kind_of(SegmentSection::kInverseNorms), "inverse norms",
@@ -180,7 +182,8 @@ class Opener {
 Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
                                                     const std::string& directory,
                                                     const base::Uuid& uuid,
-                                                    std::uint64_t expected_bytes) {
+                                                    std::uint64_t expected_bytes,
+                                                    std::uint64_t compare_later_bytes) {
   const std::string path = directory + "/" + segment_file_name(uuid);
   SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
   const std::span<const std::byte> bytes = mapped->bytes();
@@ -189,7 +192,9 @@ Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
                    "file size: expected " + std::to_string(expected_bytes) + ", got " +
                        std::to_string(bytes.size()));
   }
-  SPRINGG_ASSIGN_OR_RETURN(auto file, SectionFile::parse(path, bytes, FileKind::kSegment, kKnown));
+  const ComparedLater later{kind_of(SegmentSection::kVectors), compare_later_bytes};
+  SPRINGG_ASSIGN_OR_RETURN(auto file,
+                           SectionFile::parse(path, bytes, FileKind::kSegment, kKnown, later));
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(uuid));
   SPRINGG_ASSIGN_OR_RETURN(auto segment, Opener(file).open());
   segment->set_file(std::move(mapped), path);

@@ -68,7 +68,12 @@ class SectionSegment final : public Segment {
   std::uint64_t file_bytes() const noexcept override {
     return file_ == nullptr ? 0 : file_->bytes().size();
   }
-  bool unreadable() const noexcept override { return file_ != nullptr && file_->unreadable(); }
+  bool compared() const noexcept override { return checks_ == nullptr || checks_->passed(); }
+  void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override;
+  bool unreadable() const noexcept override {
+    return file_ != nullptr &&
+           (file_->unreadable() || (checks_ != nullptr && checks_->damage().has_value()));
+  }
   Status check_readable() const override;
   Result<std::uint64_t> write(io::FileSystem& files, const std::string& directory) const override;
 
@@ -87,6 +92,7 @@ class SectionSegment final : public Segment {
     file_ = std::move(file);
     path_ = std::move(path);
   }
+  void set_vector_checks(std::unique_ptr<BlockChecks> checks) { checks_ = std::move(checks); }
   // Makes the table of the ids in memory of its own. Returns the first row whose id came before.
   Result<std::optional<std::uint32_t>> build_id_table();
   std::span<std::byte> keep(base::Buffer buffer);
@@ -106,7 +112,8 @@ class SectionSegment final : public Segment {
   base::RowTable vector_table_, norm_table_;
   std::vector<base::Buffer> buffers_;
   std::shared_ptr<const io::MappedFile> file_;
-  std::string path_;  // of that file
+  std::string path_;                     // of that file
+  std::unique_ptr<BlockChecks> checks_;  // of the vectors; null: compared
 };
 
 }  // namespace springg::storage

@@ -95,6 +95,54 @@ TEST_CASE("a segment cut at any length is damaged, whatever size the manifest ha
   }
 }
 
+TEST_CASE("vectors that are compared later are compared block by block, where they are asked for") {
+  SampleRows sample = sample_rows(30'000, SampleIds::kIntegers);  // 360,000 bytes: six blocks
+  const std::uint32_t rows_of_block = kBlockBytes / 12;
+  const auto segment = std::move(build(sample)).value();
+  const auto files = io::make_memory_file_system();
+  REQUIRE(segment->write(*files, "/").ok());
+  const auto mapped = std::move(files->map("/" + segment_file_name(segment->uuid()))).value();
+  OneFile file(mapped->bytes());
+  const std::size_t vectors = 2 * kPageBytes;  // behind the header and the info
+  const std::size_t flipped = vectors + 2 * kBlockBytes + 100;
+  file[flipped] ^= std::byte{4};
+  const auto later = [&](std::uint64_t bytes) {
+    return open_segment(file, "/d", segment->uuid(), file.size(), bytes);
+  };
+  CHECK(later(kCompareAll).status().code() == ErrorCode::kCorruption);
+  CHECK(later(400'000).status().code() == ErrorCode::kCorruption);  // it is smaller
+  const auto opened = later(360'000);
+  REQUIRE(opened.ok());
+  const Segment& read = *opened.value();
+  CHECK_FALSE(read.compared());
+  read.compare_vectors(0, rows_of_block);
+  read.compare_vectors(3 * rows_of_block + 3, 30'000);
+  read.compare_vectors(5, 5);
+  CHECK_FALSE(read.unreadable());
+  CHECK(read.check_readable().ok());
+  CHECK_FALSE(read.compared());
+  read.compare_vectors(0, 30'000);
+  CHECK(read.unreadable());
+  CHECK_FALSE(read.compared());
+  const Status status = read.check_readable();
+  CHECK(is_located(status, file.size()));
+  CHECK(testing::integer_detail(status, "offset") ==
+        static_cast<std::int64_t>(vectors + 2 * kBlockBytes));
+
+  file[flipped] ^= std::byte{4};
+  const auto whole = later(0);
+  REQUIRE(whole.ok());
+  CHECK_FALSE(whole.value()->compared());
+  whole.value()->compare_vectors(0, 30'000);
+  CHECK(whole.value()->compared());
+  CHECK_FALSE(whole.value()->unreadable());
+
+  // All else is compared when it is opened.
+  file[file.size() - 5 * kPageBytes] ^= std::byte{1};
+  file[vectors - 10] ^= std::byte{1};
+  CHECK(later(0).status().code() == ErrorCode::kCorruption);
+}
+
 TEST_CASE("a segment with bytes after its end, of another uuid, or missing, is damaged") {
   const SampleFile sample = sample_file();
   Bytes longer = sample.bytes;
