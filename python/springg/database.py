@@ -293,7 +293,7 @@ class Database:
     def stats(self) -> dict[str, Any]:
         """Generation of the manifest, last sequence, positions in the log, and counts.
 
-        ``background_error`` is the error of a background flush that the next write will raise, or
+        ``background_error`` is the error of background work that the next write will raise, or
         None. Read-only, ``last_lsn`` is the position that is shown, and ``stale`` is 1 when the
         writer could not be followed the last time; `refresh` says why.
         """

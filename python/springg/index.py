@@ -436,7 +436,7 @@ class Index(IndexFiles, IndexSettings):
         """Rows, deleted, segments, memtable_rows, unindexed_rows, lsn, bytes, background_error.
 
         ``bytes`` has vectors, graph, codes, metadata, ids, other and total, in memory or mapped;
-        ``background_error`` is the first error of background work since it was last asked for.
+        ``background_error`` is the error of background work that the next write will raise, or None.
         """
         return self._core.stats()
 

@@ -111,7 +111,7 @@ class Workload {
 
   // Makes the call. The model is ahead of it: whoever judges must know what it was to do.
   template <class Call, class Apply>
-  void note(std::string what, Durability durability, Call call, Apply apply, bool write = false) {
+  void note(std::string what, Durability durability, Call call, Apply apply) {
     Operation operation;
     operation.what = std::move(what);
     operation.durability = durability;
@@ -119,9 +119,7 @@ class Workload {
     Model before = model_;
     apply();
     operation.fingerprint = model_.fingerprint();
-    // A write that changes nothing leaves no trace, and makes nothing before it more durable.
     const std::uint64_t last = done_.back().fingerprint;
-    if (write && operation.fingerprint == last) operation.durability = Durability::kBuffered;
     if (journal_ != nullptr) journal_->begin(operation);
     const Status status = call();
     operation.end = clock_();
@@ -136,11 +134,6 @@ class Workload {
     }
     if (journal_ != nullptr) journal_->end(operation);
     done_.push_back(std::move(operation));
-  }
-
-  template <class Call, class Apply>
-  void note_write(std::string what, Durability durability, Call call, Apply apply) {
-    note(std::move(what), durability, call, apply, true);
   }
 
   // Indexes that no other owner uses.
@@ -236,7 +229,7 @@ class Workload {
     const MatrixView vectors{values.data(), chosen.size(), kDimensions, kDimensions};
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note_write((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " +
+    note((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " +
                    name + " at " + std::string(to_string(level)),
                level,
                [&] {
@@ -267,7 +260,7 @@ class Workload {
     }
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note_write(
+    note(
         "metadata of " + std::to_string(chosen.size()) + " rows of " + name, level,
         [&] { return index->update(ids, nullptr, &metadata, nullptr, level).status(); },
         [&] {
@@ -287,7 +280,7 @@ class Workload {
     }
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note_write(
+    note(
         "delete " + std::to_string(count) + " ids of " + name + " at " +
             std::string(to_string(level)),
         level, [&] { return index->remove(ids, level).status(); },

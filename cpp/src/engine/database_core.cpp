@@ -208,7 +208,7 @@ Result<std::uint32_t> DatabaseCore::publish_clear(const base::Uuid& index) {
 std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
   IndexStats sum;
   for (const auto& index : indexes()) {
-    const IndexStats one = index->collect_stats(false);
+    const IndexStats one = index->collect_stats();
     sum.vector_bytes += one.vector_bytes;
     sum.graph_bytes += one.graph_bytes;
     sum.id_bytes += one.id_bytes;
@@ -231,7 +231,7 @@ std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
   const auto all = indexes();
   sum["indexes"] = all.size();
   for (const auto& index : all) {
-    const IndexStats one = index->collect_stats(false);
+    const IndexStats one = index->collect_stats();
     sum["rows"] += one.rows;
     sum["deleted_rows"] += one.deleted_rows;
     sum["segments"] += one.segments;
@@ -293,8 +293,20 @@ Status DatabaseCore::take_background_error() {
 }
 
 std::string DatabaseCore::background_error() const {
-  base::MutexLock lock(error_mutex_);
-  return background_error_.message();
+  {
+    base::MutexLock lock(error_mutex_);
+    if (!background_error_.ok()) return background_error_.message();
+  }
+  for (const auto& index : indexes()) {
+    if (std::string error = index->background_error(); !error.empty()) return error;
+  }
+  return {};
+}
+
+bool DatabaseCore::any_index_damaged() const {
+  const auto all = indexes();
+  return std::any_of(all.begin(), all.end(),
+                     [](const auto& index) { return index->refuses_writes(); });
 }
 
 Status DatabaseCore::make_log_room(Progress* progress) {

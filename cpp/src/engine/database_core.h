@@ -86,8 +86,10 @@ class DatabaseCore final : public IndexHome,
   Status take_background_error() override;
   bool use_reserve() noexcept override SPRINGG_EXCLUDES(reserve_mutex_);
   Status check_reserve() override SPRINGG_EXCLUDES(reserve_mutex_);
-  // For stats(): the same as take_background_error() would return, which stays.
+  // For stats(): what take_background_error() would return, or an index's own; it stays.
   std::string background_error() const;
+  // Whether the log has records of one that nobody can read.
+  bool any_index_damaged() const;
   // A checkpoint, when the log is long.
   bool background_step(Progress& stop) override;
 

@@ -188,13 +188,10 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
   for (const storage::IndexEntry& entry : next.indexes) next.lsn = std::min(next.lsn, entry.lsn);
   if constexpr (base::kSeededBug == base::kBugDropLogEarly) runtime_->log->remove_through(next.lsn);
   if (changed || next.lsn != durable_.lsn) {
-    const std::string name = storage::manifest_file_name(durable_.generation + 1);
-    if (Status status = publish(std::move(next)); !status.ok()) {
-      // Files that a manifest on the disk may name must stay, whatever the error was.
-      const Result<bool> there = files_->exists(file_path(name));
-      if (!there.ok() || there.value()) created.keep();
-      return status;
-    }
+    Status status = publish(std::move(next));
+    // Files that a manifest on the disk may name must stay.
+    if (!status.ok() && !runtime_->log->failure().ok()) created.keep();
+    SPRINGG_RETURN_IF_ERROR(std::move(status));
   }
   created.keep();
   runtime_->log->remove_through(durable_.lsn);
@@ -212,10 +209,14 @@ Status DatabaseCore::publish(storage::Manifest next) {
     if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
       // Somebody else's, who should not be here: it is not ours to remove.
       if (status.code() == ErrorCode::kAlreadyExists) return status;
-      // It may have got its name before the error: then it must not become the state of a later
-      // open, since this call says that nothing has changed.
-      const std::string failed = file_path(storage::manifest_file_name(next.generation));
-      if (files_->remove(failed).ok()) static_cast<void>(files_->sync_directory(path_));
+      // Once it has its name, whether a power cut takes it is unknown, and no later sync tells: the
+      // system may have dropped what it could not write. The next open goes by what it finds, so
+      // nothing may be acknowledged that is void in one of the two.
+      const auto there = files_->exists(file_path(storage::manifest_file_name(next.generation)));
+      if (!there.ok() || there.value()) {
+        runtime_->log->give_up(status);
+        return runtime_->log->failure();
+      }
       return status;
     }
     // The one before is of no use any more; left over, it is removed by the next open.

@@ -32,7 +32,10 @@ Result<IndexImpl::Receipt> IndexImpl::log(storage::WalType type, const storage::
   return Receipt{lsn, written_lsn_, durable_lsn_};
 }
 
-IndexImpl::Receipt IndexImpl::receipt_of_all() {
+IndexImpl::Receipt IndexImpl::receipt_of_all(Durability durability) {
+  if (runtime_->log == nullptr) return {};
+  if (durability == Durability::kDisk) durable_lsn_ = runtime_->log->last_lsn();
+  if (durability == Durability::kProcess) written_lsn_ = runtime_->log->last_lsn();
   return {std::max(written_lsn_, durable_lsn_), written_lsn_, durable_lsn_};
 }
 

@@ -138,7 +138,9 @@ class IndexImpl final : public Index,
       SPRINGG_EXCLUDES(write_mutex_);
   // What readers see.
   std::shared_ptr<const View> current() const { return views_.shown(); }
-  IndexStats collect_stats(bool take_error) const;
+  IndexStats collect_stats() const;  // without background_error
+  // What the next write will raise; it stays.
+  std::string background_error() const;
   std::uint32_t log_ref() const noexcept { return log_ref_.load(); }
 
   // For recovery, before anybody else has the index: does again what the record says.
@@ -176,8 +178,9 @@ class IndexImpl final : public Index,
   // The record enters the log. On an error nothing has changed; after it the write must not fail.
   Result<Receipt> log(storage::WalType type, const storage::Payload& payload, Durability durability)
       SPRINGG_REQUIRES(write_mutex_);
-  // For a write that had nothing to do, because of what may not be durable yet.
-  Receipt receipt_of_all() SPRINGG_REQUIRES(write_mutex_);
+  // For a write that had nothing to do, because of what may not be durable yet: what it found must
+  // survive what was asked of it.
+  Receipt receipt_of_all(Durability durability) SPRINGG_REQUIRES(write_mutex_);
   // The view of a write, by its receipt; or of a change that readers do not notice.
   void stage(ViewQueue::Node entry, storage::Lsn lsn) noexcept SPRINGG_REQUIRES(write_mutex_);
   void stage(std::shared_ptr<const View> view) SPRINGG_REQUIRES(write_mutex_);

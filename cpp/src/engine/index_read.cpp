@@ -83,11 +83,18 @@ Result<std::shared_ptr<const IndexView>> IndexImpl::view() const {
 Result<IndexStats> IndexImpl::stats() const {
   return call(*runtime_, [&]() -> Result<IndexStats> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
-    return collect_stats(true);
+    IndexStats stats = collect_stats();
+    stats.background_error = background_error();
+    return stats;
   });
 }
 
-IndexStats IndexImpl::collect_stats(bool take_error) const {
+std::string IndexImpl::background_error() const {
+  base::MutexLock lock(error_mutex_);
+  return background_error_.message();
+}
+
+IndexStats IndexImpl::collect_stats() const {
   const std::shared_ptr<const View> view = current();
   IndexStats stats;
   stats.rows = view->live_rows;
@@ -109,10 +116,6 @@ IndexStats IndexImpl::collect_stats(bool take_error) const {
     stats.metadata_bytes += bytes.metadata;
     stats.other_bytes += bytes.other;
     if (part.overlay != nullptr) stats.other_bytes += part.overlay->memory_bytes();
-  }
-  if (take_error) {
-    base::MutexLock lock(error_mutex_);
-    stats.background_error = std::exchange(background_error_, Status()).message();
   }
   return stats;
 }

@@ -195,7 +195,7 @@ Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input, Durability 
       ids.append(input.id(i));
       texts.append(*text);
     }
-    receipt = receipt_of_all();
+    receipt = receipt_of_all(durability);
     if (!ids.empty()) {
       ViewQueue::Node entry = entry_of(editor.finish(before->last_sequence));
       SPRINGG_ASSIGN_OR_RETURN(receipt, log(storage::WalType::kMetadata,
@@ -233,7 +233,7 @@ Result<std::size_t> IndexImpl::erase(const RowInput& input, Durability durabilit
       removed.append(input.id(i));
     }
     SPRINGG_RETURN_IF_ERROR(check_readable(before->parts));
-    receipt = receipt_of_all();
+    receipt = receipt_of_all(durability);
     if (!removed.empty()) {
       ViewQueue::Node entry = entry_of(editor.finish(before->last_sequence));
       SPRINGG_ASSIGN_OR_RETURN(

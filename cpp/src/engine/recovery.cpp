@@ -93,8 +93,11 @@ void DatabaseCore::remove_garbage(bool temporary) {
     std::erase_if(logged_files_, [&](const auto& file) { return file.second <= checkpoint; });
     for (const auto& file : logged_files_) live.insert(storage::segment_file_name(file.first));
   }
+  // Records that could not be read may name segments: those are what a repair keeps.
+  const bool unread_names = any_index_damaged();
   for (const std::string& name : names.value()) {
     const NameKind kind = kind_of_name(name);
+    if (unread_names && kind == NameKind::kSegment) continue;
     // The log removes its own files. Temporary ones may be of calls that are running.
     if (kind == NameKind::kForeign || kind == NameKind::kLock || kind == NameKind::kLog) continue;
     if (live.contains(name)) continue;

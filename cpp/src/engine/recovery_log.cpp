@@ -110,7 +110,8 @@ Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
                                               manifest.durable_lsn, append)
                                 .status());
   }
-  runtime_->log->remove_through(manifest.lsn);
+  // While it is repaired, what the log has is in no other place until the flush.
+  if (salvage_ == nullptr) runtime_->log->remove_through(manifest.lsn);
   return {};
 }
 

@@ -55,8 +55,8 @@ class Repair {
   }
 
  private:
-  // The files that problems name; all of the log when it is not whole, and what no manifest names
-  // when that is damaged: opening would remove those.
+  // The files that problems name; all of the log when it is not whole, with segments that nothing
+  // names any more, and what no manifest names when that is damaged: opening would remove those.
   Status keep_originals() {
     std::set<std::string> names;
     bool log = false;
@@ -66,6 +66,9 @@ class Repair {
       log = log || kind == NameKind::kLog || problem.file.empty();
       manifest = manifest || kind == NameKind::kManifest;
       if (kind == NameKind::kSegment || kind == NameKind::kDelta) names.insert(problem.file);
+    }
+    for (const std::string& name : report_.leftover_files) {
+      if (log && kind_of_name(name) == NameKind::kSegment) names.insert(name);
     }
     SPRINGG_ASSIGN_OR_RETURN(const auto all, files_.list(directory_));
     for (const std::string& name : all) {

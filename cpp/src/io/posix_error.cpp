@@ -16,6 +16,8 @@ ErrorCode code_of(int error) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+    case EMFILE:  // nothing was lost, and a descriptor comes free
+    case ENFILE:
     case ENOMEM: return ErrorCode::kResourceExhausted;
     default: return ErrorCode::kIoError;
   }

@@ -61,10 +61,7 @@ Status publish_manifest(io::FileSystem& files, const std::string& directory,
   SPRINGG_RETURN_IF_ERROR(
       write_section_file(files, directory, name, FileKind::kManifest, manifest.store, {&section, 1})
           .status());
-  Status synced = files.sync_directory(directory);
-  // It must not become the state later, when the caller has dropped the files that it names.
-  if (!synced.ok()) (void)files.remove(path);
-  return synced;
+  return files.sync_directory(directory);
 }
 
 namespace {

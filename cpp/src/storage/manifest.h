@@ -46,7 +46,8 @@ struct Manifest {
   std::vector<IndexEntry> indexes;  // by name
 };
 
-// Writes the file of manifest.generation atomically and syncs the directory.
+// Writes the file of manifest.generation atomically and syncs the directory. After an error it may
+// have its name all the same: whether the disk has that is unknown then.
 Status publish_manifest(io::FileSystem& files, const std::string& directory,
                         const Manifest& manifest);
 // The highest generation in the directory; none when there is no manifest. kCorruption when it is

@@ -68,7 +68,7 @@ Result<WalFollower::Found> WalFollower::find() {
       found.file = std::move(file);
       break;
     }
-    found.next_file_from = file->header.first_lsn;
+    found.next = file->header;
   }
   return found;
 }
@@ -91,24 +91,39 @@ Result<WalFollower::End> WalFollower::advance(Look look,
       SPRINGG_ASSIGN_OR_RETURN(Found found, find());
       if (!found.file) return found.any ? End::kGone : End::kReached;
       enter(std::move(*found.file));
-      const bool complete = found.next_file_from.has_value();
-      SPRINGG_ASSIGN_OR_RETURN(const End end, read(complete, look, visit));
+      const bool complete = found.next.has_value();
+      SPRINGG_ASSIGN_OR_RETURN(const End end,
+                               read(bytes_of_log(found.next), complete, look, visit));
       if (!complete) return end;
-      if (next_ < *found.next_file_from) {
-        return damaged_at(file_->path, offset_, next_,
-                          "the next file starts with position " +
-                              std::to_string(*found.next_file_from) +
-                              ", before that one is missing");
-      }
+      SPRINGG_RETURN_IF_ERROR(check_joint(*found.next));
     }
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory to read the log in " + directory_);
   }
 }
 
+std::uint64_t WalFollower::bytes_of_log(const std::optional<WalFileHeader>& next) const {
+  const std::uint64_t size = file_->bytes().size();
+  const bool follows = next.has_value() && next->sequence == file_->sequence + 1;
+  return follows ? std::min(next->previous_bytes, size) : size;
+}
+
+Status WalFollower::check_joint(const WalFileHeader& next) const {
+  const std::string begin = std::to_string(next.first_lsn);
+  if (next_ < next.first_lsn) {
+    return damaged_at(file_->path, offset_, next_,
+                      "the next file starts with position " + begin +
+                          ", before that one is missing");
+  }
+  if (next.sequence != file_->sequence + 1) return {};
+  if (frame_ == next.first_lsn && chain_ == next.previous_crc) return {};
+  return damaged_at(directory_ + "/" + wal_file_name(next.sequence), 0, frame_,
+                    "it does not follow the file before it, it starts with position " + begin);
+}
+
 // None when no header verifies.
-Result<std::optional<WalFrameHeader>> WalFollower::next_header() const {
-  const auto rest = file_->bytes().subspan(offset_);
+Result<std::optional<WalFrameHeader>> WalFollower::next_header(std::uint64_t limit) const {
+  const auto rest = file_->bytes().subspan(offset_, limit - offset_);
   const auto header = decode_wal_frame_header(rest, file_->header.salt);
   if (!header) return std::optional<WalFrameHeader>();
   if (header->lsn != frame_ || header->previous_crc != chain_ ||
@@ -175,11 +190,10 @@ Status WalFollower::deliver(const WalFrameHeader& header,
                 {header.index_ref, static_cast<WalType>(header.type), payload}});
 }
 
-Result<WalFollower::End> WalFollower::read(bool complete, Look look,
+Result<WalFollower::End> WalFollower::read(std::uint64_t limit, bool complete, Look look,
                                            base::FunctionRef<Status(const WalFrame&)> visit) {
-  const std::uint64_t size = file_->bytes().size();
-  while (size - offset_ >= kFrameBytesMin) {
-    SPRINGG_ASSIGN_OR_RETURN(const auto header, next_header());
+  while (limit >= offset_ + kFrameBytesMin) {
+    SPRINGG_ASSIGN_OR_RETURN(const auto header, next_header(limit));
     if (!header) return judge_rest(complete, look);
     if (header->lsn >= next_) {
       const Payload payload = judge_payload(*header, complete, look);

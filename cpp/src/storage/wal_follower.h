@@ -59,16 +59,22 @@ class WalFollower {
   struct Found {
     bool any = false;
     std::optional<File> file;           // the last that begins at or before next_
-    std::optional<Lsn> next_file_from;  // the first frame of the file behind it
+    std::optional<WalFileHeader> next;  // of the file behind it
   };
 
   Result<std::optional<File>> open(std::uint64_t sequence);
   Result<Found> find();
   // Goes on in `file`: at its begin, or where it was when it is the one that was read before.
   void enter(File&& file);
-  // All that is whole from offset_ on. `complete`: the file was finished before it was mapped.
-  Result<End> read(bool complete, Look look, base::FunctionRef<Status(const WalFrame&)> visit);
-  Result<std::optional<WalFrameHeader>> next_header() const;
+  // How much of the file belongs to the log: what lies behind that was cut by a recovery.
+  std::uint64_t bytes_of_log(const std::optional<WalFileHeader>& next) const;
+  // All that is whole from offset_ up to `limit`. `complete`: the file was finished before it was
+  // mapped.
+  Result<End> read(std::uint64_t limit, bool complete, Look look,
+                   base::FunctionRef<Status(const WalFrame&)> visit);
+  // Whether the file behind this one begins where this one ends.
+  Status check_joint(const WalFileHeader& next) const;
+  Result<std::optional<WalFrameHeader>> next_header(std::uint64_t limit) const;
   enum class Payload { kWhole, kDamaged, kUnfinished };
   Payload judge_payload(const WalFrameHeader& header, bool complete, Look look) const;
   Result<End> judge_rest(bool complete, Look look) const;

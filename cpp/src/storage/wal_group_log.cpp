@@ -323,6 +323,11 @@ void GroupLog::fail(const Status& status) {
   wake_.notify_all();
 }
 
+void GroupLog::give_up(const Status& error) {
+  base::MutexLock lock(mutex_);
+  fail(error);
+}
+
 Status GroupLog::failure() const {
   base::MutexLock lock(mutex_);
   return failed_;

@@ -33,6 +33,7 @@ class GroupLog final : public WriteAheadLog {
   Lsn written_lsn() const override { return written_lsn_.load(std::memory_order_acquire); }
   Lsn durable_lsn() const override { return durable_lsn_.load(std::memory_order_acquire); }
   Status failure() const override;
+  void give_up(const Status& error) override;
   std::uint64_t live_bytes() const override;
   void remove_through(Lsn checkpoint) override;
   Status close_and_remove() override;

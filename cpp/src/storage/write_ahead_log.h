@@ -80,6 +80,9 @@ class WriteAheadLog {
   virtual Lsn written_lsn() const = 0;  // given to the system: survives the end of the process
   virtual Lsn durable_lsn() const = 0;  // synced: survives a power cut
   virtual Status failure() const = 0;   // ok, or the first error
+  // For something beside the log that leaves in doubt what the disk has: as after an error of the
+  // log's own, it takes no more.
+  virtual void give_up(const Status& error) = 0;
 
   // Bytes of frames behind `checkpoint`, as remove_through() was last told, to 64 KiB.
   virtual std::uint64_t live_bytes() const = 0;

@@ -124,6 +124,68 @@ std::set<std::uint64_t> ids_after_repair(io::FileSystem& files) {
 
 }  // namespace
 
+TEST_CASE("segments that only unreadable records name are kept, by an open and by a repair") {
+  const FileBytes all = sample();
+  io::FaultFileSystem files;
+  engine::Tuning tuning = small_files();
+  tuning.logged_vector_bytes_max = 600;
+  std::string beside;
+  {
+    const auto database =
+        require_value(engine::open_in(files, "/d", two_threads(), &base::system_unix_ms, tuning));
+    const auto index = make_index(*database, 4, Metric::kCosine);
+    const Rows rows = random_rows(60, 4);
+    require_value(index->add(numbers(0, 5), rows.view(0, 5), nullptr, nullptr, {}));
+    require_value(index->add(numbers(5, 60), rows.view(5, 55), nullptr, nullptr, {}));
+    files.inject(testing::full_disk_after(0));
+  }
+  files.clear_faults();
+  FileBytes bytes = bytes_in(files, "/d");
+  beside = name_with(bytes, ".segment");
+  auto& log = bytes.at(name_with(bytes, "wal-"));
+  log[frames_in(log).at(0) + storage::kWalFrameHeaderBytes + 20] ^= std::byte{1};
+  const auto damaged = files_of(bytes);
+  {
+    const auto database = open_at(*damaged, "/d");
+    const auto index = require_value(database->index("words"));
+    CHECK_FALSE(require_value(index->stats()).read_only.empty());
+    require_ok(database->flush());
+    require_ok(database->close());
+  }
+  CHECK(bytes_in(*damaged, "/d").at(beside) == bytes.at(beside));
+  CHECK(repair(*damaged).repaired);
+  CHECK(bytes_in(*damaged, "/d/damaged").at(beside) == bytes.at(beside));
+}
+
+TEST_CASE("a repair that did not come to its end loses nothing to the next one") {
+  FileBytes all = sample();
+  auto& log = all.at(name_with(all, "wal-"));
+  log[frames_in(log).back() + 8] ^= std::byte{1};  // the last record's header
+  const std::set<std::uint64_t> kept = [&] {
+    const auto files = files_of(all);
+    REQUIRE(repair(*files).repaired);
+    return ids_in(*files);
+  }();
+  CHECK(kept.size() == kSampleRows - 1);
+  bool ended = false;
+  for (std::uint64_t call = 0; call < 100 && !ended; ++call) {
+    INFO("call " << call);
+    io::FaultFileSystem files;
+    require_ok(files.create_directories("/d"));
+    for (const auto& [name, bytes] : all) {
+      const auto file = require_value(files.create("/d/" + name, 0));
+      require_ok(file->append(bytes));
+      require_ok(file->close());
+    }
+    files.inject(testing::full_disk_after(call));
+    ended = engine::repair_directory(files, "/d", &base::system_unix_ms).ok();
+    files.clear_faults();
+    if (!check(files).ok()) REQUIRE(repair(files).repaired);
+    CHECK(ids_in(files) == kept);
+  }
+  CHECK(ended);
+}
+
 TEST_CASE("a whole directory is ok, and a check changes nothing") {
   FileBytes all = sample();
   all["notes.txt"] = {std::byte{1}};

@@ -187,6 +187,27 @@ TEST_CASE("sync makes everything durable, and so do a while and the next write a
   }));
 }
 
+TEST_CASE("a write that has nothing to do makes durable what it found") {
+  FaultFileSystem files;
+  const auto core = open_core(files);
+  const auto index = new_index(*core);
+  const MetadataColumn none = texts({""});
+  const Rows rows = random_rows(2, 4);
+  require_value(index->add(numbers(0, 2), rows.all(), nullptr, nullptr));
+  CHECK(require_value(index->remove(numbers(0, 1), Durability::kBuffered)) == 1);
+  SECTION("deletes of what is gone") {
+    CHECK(require_value(index->remove(numbers(0, 1), Durability::kDisk)) == 0);
+  }
+  SECTION("an update of nothing") {
+    require_value(index->update(numbers(1, 2), nullptr, &none, nullptr, Durability::kDisk));
+  }
+  const io::CrashPoint point = files.crash_point();
+  const auto again = open_core(*point.power_cut(point.prefix(0)));
+  CHECK(row_count(*words(*again)) == 1);
+  core->abandon();
+  again->abandon();
+}
+
 TEST_CASE("readers see a write when it is durable, and the next writer before that") {
   FaultFileSystem files;
   const auto core = open_core(files);

@@ -136,6 +136,57 @@ TEST_CASE("frames that a recovery writes anew are not seen twice") {
     CHECK(reader.payloads[i] == sample_payload(i * 90 % 1000, i));
 }
 
+TEST_CASE("what a recovery cut is no part of the log for those who come later") {
+  const auto written = io::make_memory_file_system();
+  {
+    const auto log = new_log(*written);
+    append_and_sync(*log, 0, 2);
+    REQUIRE(append_bytes(*log, sample_payload(1500, 2), 1).ok());
+    REQUIRE(append_bytes(*log, sample_payload(100, 5), 2).ok());
+    REQUIRE(log->sync().ok());
+  }
+  // A power cut took a sector of the third frame, and not the fourth.
+  const auto files = io::make_memory_file_system();
+  ChangedFiles cut(*written);
+  for (auto& [name, bytes] : cut.bytes) {
+    const std::size_t third = kWalHeaderBytes + wal_frame_bytes(0) + wal_frame_bytes(90);
+    const std::size_t sector = (third / kSectorBytes + 2) * kSectorBytes;
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(sector), kSectorBytes, std::byte{0});
+    const auto file = std::move(files->create("/" + name, 0)).value();
+    REQUIRE(file->append(bytes).ok());
+    REQUIRE(file->close().ok());
+  }
+  const auto log = std::move(reopen_log(*files, quiet_settings())).value();
+  REQUIRE(log->last_lsn() == 2);
+  REQUIRE(append_bytes(*log, sample_payload(50, 7), 2).ok());
+  REQUIRE(log->sync().ok());
+  REQUIRE(log_names(*files).size() == 2);
+  for (const Look look : {Look::kBriefly, Look::kFully}) {
+    Reader reader(*files);
+    CHECK(reader.must_advance(look) == End::kReached);
+    CHECK(reader.lsns == lsns_up_to(3));
+    CHECK(reader.payloads.back() == sample_payload(50, 7));
+    CHECK(reader.follower.damaged_indexes().empty());
+  }
+}
+
+TEST_CASE("a file that does not begin where the one before it ends is damaged") {
+  const auto written = io::make_memory_file_system();
+  const auto log = new_log(*written);
+  append_and_sync(*log, 0, 60);
+  ChangedFiles files(*written);
+  REQUIRE(files.bytes.size() > 2);
+  Bytes& second = std::next(files.bytes.begin())->second;
+  // The second file of another log of the same store: the same positions, another chain.
+  const auto other = io::make_memory_file_system();
+  const auto other_log = new_log(*other);
+  append_and_sync(*other_log, 0, 60);
+  const ChangedFiles others(*other);
+  second = std::next(others.bytes.begin())->second;
+  Reader reader(files);
+  CHECK(reader.advance(Look::kFully).status().code() == ErrorCode::kCorruption);
+}
+
 TEST_CASE("a frame of which any part is missing is not there yet") {
   const auto written = io::make_memory_file_system();
   const auto log = new_log(*written);
