@@ -34,7 +34,7 @@ class GroupLog final : public WriteAheadLog {
   Lsn durable_lsn() const override { return durable_lsn_.load(std::memory_order_acquire); }
   Status failure() const override;
   std::uint64_t live_bytes() const override;
-  void remove_through(Lsn checkpoint) override;
+  void remove_through(Lsn checkpoint) noexcept override;
   Status close_and_remove() override;
 
  private:
@@ -49,7 +49,7 @@ class GroupLog final : public WriteAheadLog {
 
   Status begin_file() SPRINGG_REQUIRES(mutex_);
   Status start_thread() SPRINGG_REQUIRES(mutex_);
-  void fail(const Status& status) SPRINGG_REQUIRES(mutex_);
+  void fail(const Status& status) noexcept SPRINGG_REQUIRES(mutex_);
   std::uint64_t next_stamp() SPRINGG_REQUIRES(mutex_);
   base::CondVar& this_flight() SPRINGG_REQUIRES(mutex_) { return landed_[flight_ % 2]; }
   base::CondVar& next_flight() SPRINGG_REQUIRES(mutex_) { return landed_[(flight_ + 1) % 2]; }
@@ -59,8 +59,10 @@ class GroupLog final : public WriteAheadLog {
   Status write_batch(const WalBatch& batch);
   Status sync_file();
   std::string path_of(std::uint64_t sequence) const;
+  Status remove_file(std::uint64_t sequence) noexcept;
 
   void work();
+  void prepare_ahead() noexcept SPRINGG_REQUIRES(mutex_);
   void stop_thread();
 
   io::FileSystem& files_;
