@@ -136,9 +136,11 @@ Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& nam
   entry.log_ref = state.log_ref = next.next_log_ref++;
   entry.lsn = last_lsn();
   insert_by_name(next.indexes, std::move(entry));
-  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  // Made before it is published: nothing may fail after that.
   auto index = IndexImpl::create(runtime_, *this, std::move(state));
-  indexes_.emplace(name, index);
+  decltype(indexes_) made{{name, index}};
+  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  indexes_.merge(made);
   return std::shared_ptr<Index>(std::move(index));
 }
 
@@ -179,11 +181,14 @@ Status DatabaseCore::rename_index(const std::string& from, const std::string& to
   next.indexes.erase(at);
   entry.name = to;
   insert_by_name(next.indexes, std::move(entry));
+  // Nothing may fail once it is published.
+  std::string name = to;
+  std::string key = to;
   SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
-  std::shared_ptr<IndexImpl> index = std::move(found->second);
-  indexes_.erase(found);
-  index->rename(to);
-  indexes_.emplace(to, std::move(index));
+  found->second->rename(std::move(name));
+  auto renamed = indexes_.extract(found);
+  renamed.key() = std::move(key);
+  indexes_.insert(std::move(renamed));
   return {};
 }
 
@@ -303,27 +308,36 @@ Status DatabaseCore::make_log_room(Progress* progress) {
   return flush(runtime_->pool, progress);
 }
 
+Status DatabaseCore::flush_and_remove_log() {
+  SPRINGG_RETURN_IF_ERROR(flush());
+  const auto all = indexes();
+  const bool damaged = std::any_of(all.begin(), all.end(),
+                                   [](const auto& index) { return index->refuses_writes(); });
+  // What a damaged index has in the log must not go: it is not in its segments.
+  return damaged ? Status() : runtime_->log->close_and_remove();
+}
+
 Status DatabaseCore::close() {
   runtime_->gate.shut();
   closing_.store(true);
-  Status failure;
+  bool log_failed = false;
+  Status status;
   if (files_ != nullptr && !options_.read_only) {
-    failure = runtime_->log->failure();
-    // A log that has failed can only be read again: what it holds is found by the next open.
-    Status status = failure.ok() ? guarded([&] { return flush(); }) : Status();
-    const auto all = indexes();
-    const bool damaged = std::any_of(all.begin(), all.end(),
-                                     [](const auto& index) { return index->refuses_writes(); });
-    // What a damaged index has in the log must not go: it is not in its segments.
-    if (status.ok() && failure.ok() && !damaged) status = runtime_->log->close_and_remove();
-    if (!status.ok()) {
+    status = guarded([&]() -> Status {
+      Status failure = runtime_->log->failure();
+      log_failed = !failure.ok();
+      // A log that has failed can only be read again: what it holds is found by the next open.
+      if (log_failed) return failure;
+      return flush_and_remove_log();
+    });
+    if (!status.ok() && !log_failed) {
       closing_.store(false);
       runtime_->gate.reopen();
       return status;
     }
   }
   abandon();
-  return failure;
+  return status;
 }
 
 void DatabaseCore::abandon() {
@@ -335,11 +349,12 @@ void DatabaseCore::abandon() {
   runtime_->log.reset();
   remove_reserve();
   gone_.store(true);
-  for (const auto& index : indexes()) index->let_go();
+  decltype(indexes_) all;
   {
     base::MutexLock lock(catalog_mutex_);
-    indexes_.clear();
+    all.swap(indexes_);
   }
+  for (const auto& entry : all) entry.second->let_go();
   {
     base::MutexLock lock(flush_mutex_);
     saved_.clear();

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -125,7 +126,9 @@ class DatabaseCore final : public IndexHome,
                                                const IndexOptions& options, SavedSegments& saved);
   // Removes files of ours that neither the manifest nor the log names; temporary ones only when no
   // call can be writing them. Failures leave garbage, no harm.
-  void remove_garbage(bool temporary) SPRINGG_REQUIRES(flush_mutex_)
+  void remove_garbage(bool temporary) noexcept SPRINGG_REQUIRES(flush_mutex_)
+      SPRINGG_EXCLUDES(catalog_mutex_);
+  std::set<std::string> live_files() SPRINGG_REQUIRES(flush_mutex_)
       SPRINGG_EXCLUDES(catalog_mutex_);
 
   // following.cpp
@@ -145,7 +148,8 @@ class DatabaseCore final : public IndexHome,
       SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
   // Makes `next` the durable state; its generation is set here. On an error the old one stays.
   Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
-  void remove_files_of(const storage::IndexEntry& entry);
+  void remove_files_of(const storage::IndexEntry& entry) noexcept;
+  Status flush_and_remove_log() SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
   void remove_reserve() noexcept SPRINGG_EXCLUDES(reserve_mutex_);
   storage::Lsn last_lsn() const { return runtime_->log == nullptr ? 0 : runtime_->log->last_lsn(); }
 
@@ -162,6 +166,8 @@ class DatabaseCore final : public IndexHome,
   std::unique_ptr<Replica> replica_ SPRINGG_GUARDED_BY(refresh_mutex_);
   std::atomic<storage::Lsn> replica_lsn_{0};
   std::atomic<bool> stale_{false};  // the last refresh failed
+  // The replica has a manifest whose names are not shown yet.
+  bool catalog_behind_ SPRINGG_GUARDED_BY(refresh_mutex_) = false;
   PeriodicThread follower_;
 
   base::Mutex flush_mutex_;

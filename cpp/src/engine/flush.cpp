@@ -23,7 +23,7 @@ class DatabaseCore::NewFiles {
   explicit NewFiles(const DatabaseCore& core) : core_(core) {}
   ~NewFiles() {
     for (const std::string& name : names_) {
-      static_cast<void>(core_.files_->remove(core_.file_path(name)));
+      if_memory_allows([&] { static_cast<void>(core_.files_->remove(core_.file_path(name))); });
     }
   }
   NewFiles(const NewFiles&) = delete;
@@ -31,7 +31,7 @@ class DatabaseCore::NewFiles {
 
   void add(std::string name) { names_.push_back(std::move(name)); }
   bool empty() const noexcept { return names_.empty(); }
-  void keep() { names_.clear(); }
+  void keep() noexcept { names_.clear(); }
 
  private:
   const DatabaseCore& core_;
@@ -80,14 +80,18 @@ Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
     flushed.push_back(std::move(one));
   }
   if (files_ == nullptr) return {};
+  SavedSegments saved;
+  for (const FlushedIndex& one : flushed) {
+    for (const SavedSegment& segment : one.segments) {
+      saved.insert_or_assign(segment.entry.uuid, segment);
+    }
+  }
   SPRINGG_RETURN_IF_ERROR(publish_flush(flushed, created));
-  saved_.clear();
+  saved_.swap(saved);
   for (const FlushedIndex& one : flushed) {
     for (const auto& [before, mapped] : one.mapped) {
-      one.index->replace_with_mapped(before, mapped);
-    }
-    for (const SavedSegment& segment : one.segments) {
-      saved_.insert_or_assign(segment.entry.uuid, segment);
+      // Left in memory, it is mapped by the next flush.
+      if_memory_allows([&] { one.index->replace_with_mapped(before, mapped); });
     }
   }
   remove_garbage(false);
@@ -188,10 +192,10 @@ Status DatabaseCore::publish_flush(const std::vector<FlushedIndex>& flushed, New
   for (const storage::IndexEntry& entry : next.indexes) next.lsn = std::min(next.lsn, entry.lsn);
   if constexpr (base::kSeededBug == base::kBugDropLogEarly) runtime_->log->remove_through(next.lsn);
   if (changed || next.lsn != durable_.lsn) {
-    const std::string name = storage::manifest_file_name(durable_.generation + 1);
+    const std::string path = file_path(storage::manifest_file_name(durable_.generation + 1));
     if (Status status = publish(std::move(next)); !status.ok()) {
       // Files that a manifest on the disk may name must stay, whatever the error was.
-      const Result<bool> there = files_->exists(file_path(name));
+      const Result<bool> there = guarded([&] { return files_->exists(path); });
       if (!there.ok() || there.value()) created.keep();
       return status;
     }
@@ -206,20 +210,24 @@ Status DatabaseCore::publish(storage::Manifest next) {
   next.created_at_unix_ms = clock_();
   if (next.store.nil()) next.store = base::Uuid::random();
   if (files_ != nullptr) {
+    const std::string path = file_path(storage::manifest_file_name(next.generation));
+    const std::string before = file_path(storage::manifest_file_name(durable_.generation));
     // Everything before this change is as durable as the change will be.
     SPRINGG_RETURN_IF_ERROR(runtime_->log->sync());
     next.durable_lsn = runtime_->log->durable_lsn();
-    if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
+    Status status = guarded([&] { return storage::publish_manifest(*files_, path_, next); });
+    if (!status.ok()) {
       // Somebody else's, who should not be here: it is not ours to remove.
       if (status.code() == ErrorCode::kAlreadyExists) return status;
       // It may have got its name before the error: then it must not become the state of a later
       // open, since this call says that nothing has changed.
-      const std::string failed = file_path(storage::manifest_file_name(next.generation));
-      if (files_->remove(failed).ok()) static_cast<void>(files_->sync_directory(path_));
+      if_memory_allows([&] {
+        if (files_->remove(path).ok()) static_cast<void>(files_->sync_directory(path_));
+      });
       return status;
     }
     // The one before is of no use any more; left over, it is removed by the next open.
-    static_cast<void>(files_->remove(file_path(storage::manifest_file_name(durable_.generation))));
+    if_memory_allows([&] { static_cast<void>(files_->remove(before)); });
   }
   durable_ = std::move(next);
   return {};
@@ -237,7 +245,7 @@ Result<std::shared_ptr<const storage::Segment>> DatabaseCore::write_file(
     SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
     return storage::open_segment(*files_, path_, segment.uuid(), bytes);
   };
-  auto written = write();
+  auto written = guarded(write);
   if (!written.ok()) forget_file(segment.uuid());
   return written;
 }
@@ -254,17 +262,21 @@ void DatabaseCore::forget_file(const base::Uuid& segment) noexcept {
     base::MutexLock lock(files_mutex_);
     logged_files_.erase(segment);
   }
-  static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment))));
+  // Left over, it is removed by the next flush.
+  if_memory_allows(
+      [&] { static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment)))); });
 }
 
 // The manifest without these rows is durable: what the log has of them is void.
-void DatabaseCore::remove_files_of(const storage::IndexEntry& entry) {
+void DatabaseCore::remove_files_of(const storage::IndexEntry& entry) noexcept {
   if (files_ == nullptr) return;
-  for (const storage::SegmentEntry& segment : entry.segments) {
-    static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment.uuid))));
-    if (!segment.delta.has_value()) continue;
-    static_cast<void>(files_->remove(file_path(storage::delta_file_name(*segment.delta))));
-  }
+  if_memory_allows([&] {
+    for (const storage::SegmentEntry& segment : entry.segments) {
+      static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment.uuid))));
+      if (!segment.delta.has_value()) continue;
+      static_cast<void>(files_->remove(file_path(storage::delta_file_name(*segment.delta))));
+    }
+  });
 }
 
 }  // namespace springg::engine
