@@ -20,6 +20,7 @@ lane() {
 short() {
   lane "$programs/crash_states" --states 250000
   lane "$programs/flips"
+  lane "$programs/allocations" --stride 7
   lane "$programs/kill_cycles" --cycles 3000
   lane "$python" tests/crash/syscalls.py "$programs/scenario"
   lane "$python" tests/crash/kill_python.py --cycles 60
@@ -43,6 +44,7 @@ campaign() {
   commit=$(git describe --always --dirty)
   noted "$python" tests/crash/syscalls.py "$programs/scenario"
   noted "$programs/flips" --bits 8 --threads "$cores"
+  noted "$programs/allocations"
   while (($(date +%s) < end)); do
     seed=$(next_seed kill_cycles)
     noted "$programs/kill_cycles" --cycles 20000 --seed "$seed"
@@ -50,6 +52,8 @@ campaign() {
     noted "$programs/crash_states" --states 1000000 --seed "$seed" --threads "$cores"
     seed=$(next_seed crash_states+garbage)
     noted "$programs/crash_states" --states 200000 --seed "$seed" --threads "$cores" --garbage
+    seed=$(next_seed allocations)
+    noted "$programs/allocations" --seed "$seed" --stride 7
     seed=$(next_seed kill_python)
     noted "$python" tests/crash/kill_python.py --cycles 200 --seed "$seed"
   done

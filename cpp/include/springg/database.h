@@ -31,7 +31,7 @@ class Database {
   static Result<std::shared_ptr<Database>> open(const std::string& path,
                                                 const DatabaseOptions& options);
 
-  virtual std::string path() const = 0;
+  virtual std::string path() const = 0;  // throws std::bad_alloc, as it has no other way
   // kAlreadyExists unless `exist_ok` and the settings are equal.
   virtual Result<std::shared_ptr<Index>> create_index(const std::string& name,
                                                       const IndexOptions& options,

@@ -111,7 +111,7 @@ class Index {
  public:
   virtual ~Index() = default;
 
-  virtual std::string name() const = 0;
+  virtual std::string name() const = 0;  // throws std::bad_alloc, as it has no other way
   virtual const IndexOptions& options() const = 0;
   virtual Result<std::size_t> rows() const = 0;
   virtual Result<bool> contains(const IdView& id) const = 0;

@@ -83,6 +83,8 @@ inline Status failed_precondition(std::string message) {
 inline Status resource_exhausted(std::string message) {
   return {ErrorCode::kResourceExhausted, std::move(message)};
 }
+// Memory itself is short. Needs none: the text has room in the string object.
+inline Status out_of_memory() noexcept { return {ErrorCode::kResourceExhausted, "out of memory"}; }
 inline Status corruption(std::string message) {
   return {ErrorCode::kCorruption, std::move(message)};
 }

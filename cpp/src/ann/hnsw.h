@@ -74,7 +74,7 @@ class GrowingGraph {
   virtual std::size_t memory_bytes() const noexcept = 0;
 
   // The sealed form, for a segment: covered() rows. No extend() may run meanwhile.
-  virtual std::size_t image_bytes() const noexcept = 0;
+  virtual std::size_t image_bytes() const = 0;
   virtual void write_image(std::span<std::byte> image) const = 0;
 };
 

@@ -67,7 +67,7 @@ class GrowingGraphImpl final : public GrowingGraph {
            data_.blocks.touched_bytes(blocks);
   }
 
-  std::size_t image_bytes() const noexcept override { return ann::image_bytes(data_); }
+  std::size_t image_bytes() const override { return ann::image_bytes(data_); }
   void write_image(std::span<std::byte> image) const override { ann::write_image(data_, image); }
 
  private:

@@ -51,11 +51,19 @@ class Checker {
       add(manifest.status(), "", std::nullopt);
     }
     SPRINGG_RETURN_IF_ERROR(name_others(readable));
+    SPRINGG_RETURN_IF_ERROR(unread_);
     return std::move(report_);
   }
 
  private:
+  // What could not be read for want of memory is not damaged.
+  bool unread(const Status& status) {
+    if (status.code() != ErrorCode::kResourceExhausted) return false;
+    unread_ = status;
+    return true;
+  }
   void add(const Status& status, const std::string& index, std::optional<std::uint64_t> lost) {
+    if (unread(status)) return;
     Problem problem = problem_of(directory_, status);
     problem.index = index;
     problem.rows_lost = lost;
@@ -130,7 +138,7 @@ class Checker {
       add(file, file + ": the table of ids is damaged; it can be made again", index, 0);
     }
     const auto part = SegmentPart::open(segment, budget_);
-    if (part.ok()) return;
+    if (part.ok() || unread(part.status())) return;
     add(file, file + ": the graph is damaged; it can be made again: " + part.status().message(),
         index, 0);
   }
@@ -237,6 +245,7 @@ class Checker {
   storage::Manifest manifest_;
   std::set<std::string> named_;
   CheckReport report_;
+  Status unread_;
 };
 
 Result<CheckReport> check_without_manifest(io::FileSystem& files, const std::string& directory) {

@@ -39,14 +39,14 @@ class Register {
   bool begin_closing(const DatabaseCore& core) SPRINGG_EXCLUDES(mutex_);
   // `closed`: the entry goes; else it is open as before, with one handle.
   void end_closing(const DatabaseCore& core, bool closed) SPRINGG_EXCLUDES(mutex_);
-  Entry* find(const DatabaseCore& core) SPRINGG_REQUIRES(mutex_);
-
   using Key = std::pair<std::string, bool>;  // path, read-only
-  static Key key_of(const DatabaseCore& core) { return {core.path(), core.options().read_only}; }
+  using Entries = std::map<Key, Entry>;
+  // By address: without memory for a key a database must still be closed.
+  Entries::iterator find(const DatabaseCore& core) noexcept SPRINGG_REQUIRES(mutex_);
 
   base::Mutex mutex_;
   base::CondVar closing_ended_;
-  std::map<Key, Entry> entries_ SPRINGG_GUARDED_BY(mutex_);
+  Entries entries_ SPRINGG_GUARDED_BY(mutex_);
 };
 
 std::atomic<Register*> current_register{nullptr};
@@ -93,23 +93,24 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
   return core;
 }
 
-Register::Entry* Register::find(const DatabaseCore& core) {
-  const auto found = entries_.find(key_of(core));
-  return found != entries_.end() && found->second.core.get() == &core ? &found->second : nullptr;
+Register::Entries::iterator Register::find(const DatabaseCore& core) noexcept {
+  return std::find_if(entries_.begin(), entries_.end(),
+                      [&](const auto& entry) { return entry.second.core.get() == &core; });
 }
 
 bool Register::begin_closing(const DatabaseCore& core) {
   base::MutexLock lock(mutex_);
-  Entry* entry = find(core);
-  return entry != nullptr && --entry->handles == 0;
+  const auto entry = find(core);
+  return entry != entries_.end() && --entry->second.handles == 0;
 }
 
 void Register::end_closing(const DatabaseCore& core, bool closed) {
   base::MutexLock lock(mutex_);
+  const auto entry = find(core);
   if (closed) {
-    entries_.erase(key_of(core));
+    entries_.erase(entry);
   } else {
-    find(core)->handles = 1;
+    entry->second.handles = 1;
   }
   closing_ended_.notify_all();
 }
@@ -117,7 +118,7 @@ void Register::end_closing(const DatabaseCore& core, bool closed) {
 // The work is not done under the lock: it waits for calls that are running.
 Status Register::close(const std::shared_ptr<DatabaseCore>& core) {
   if (!begin_closing(*core)) return {};
-  Status status = guarded([&] { return core->close(); });
+  Status status = core->close();
   end_closing(*core, core->gone());
   return status;
 }
@@ -152,17 +153,19 @@ Status check_threads(const DatabaseOptions& options) {
 
 class DatabaseHandle final : public Database {
  public:
-  DatabaseHandle(std::shared_ptr<DatabaseCore> core, bool registered)
-      : core_(std::move(core)), registered_(registered) {}
+  // Made before the database is opened: one that is open must have a handle, or nobody closes it.
+  explicit DatabaseHandle(bool registered) : registered_(registered) {}
+  void attach(std::shared_ptr<DatabaseCore> core) noexcept { core_ = std::move(core); }
 
   ~DatabaseHandle() override {
+    if (core_ == nullptr) return;
     if (core_->runtime().process.foreign()) {
       // A forked child: threads and locks in there are the parent's. Left as it is.
       static_cast<void>(new (std::nothrow) std::shared_ptr<DatabaseCore>(std::move(core_)));
       return;
     }
     // Nobody is left to tell: what the flush could not write is lost, the directory is let go.
-    if (!close().ok()) Register::instance().abandon(core_);
+    if (!close().ok() && registered_) Register::instance().abandon(core_);
   }
 
   std::string path() const override { return core_->path(); }
@@ -211,8 +214,10 @@ class DatabaseHandle final : public Database {
   }
 
   Status close() override {
-    SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
-    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(core_->runtime()));
+    SPRINGG_RETURN_IF_ERROR(guarded([&]() -> Status {
+      SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
+      return CallScope::check_not_nested(core_->runtime());
+    }));
     if (closed_.exchange(true)) return {};
     Status status = registered_ ? Register::instance().close(core_) : core_->close();
     if (!status.ok() && !core_->gone()) closed_.store(false);
@@ -227,12 +232,12 @@ class DatabaseHandle final : public Database {
   }
   template <class Body>
   auto run(Body&& body) const -> decltype(body()) {
-    SPRINGG_RETURN_IF_ERROR(check_open());
+    SPRINGG_RETURN_IF_ERROR(guarded([&] { return check_open(); }));
     return call(core_->runtime(), std::forward<Body>(body));
   }
   template <class Body>
   auto run_locking(Body&& body) const -> decltype(body()) {
-    SPRINGG_RETURN_IF_ERROR(check_open());
+    SPRINGG_RETURN_IF_ERROR(guarded([&] { return check_open(); }));
     return locking_call(core_->runtime(), std::forward<Body>(body));
   }
 
@@ -247,9 +252,11 @@ Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::stri
                                           const DatabaseOptions& options, base::WallClock clock,
                                           const Tuning& tuning) {
   return guarded([&]() -> Result<std::shared_ptr<Database>> {
+    auto handle = std::make_shared<DatabaseHandle>(false);
     SPRINGG_ASSIGN_OR_RETURN(auto core,
                              DatabaseCore::open(plain_path(path), options, &files, clock, tuning));
-    return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
+    handle->attach(std::move(core));
+    return std::shared_ptr<Database>(std::move(handle));
   });
 }
 
@@ -264,18 +271,17 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
   return engine::guarded([&]() -> Result<std::shared_ptr<Database>> {
     if (path.empty()) return invalid_argument("path is empty: expected a directory or ':memory:'");
     SPRINGG_RETURN_IF_ERROR(engine::check_threads(options));
-    if (path == ":memory:") {
-      if (options.read_only) {
-        return invalid_argument(
-            "a database in memory cannot be opened read-only: nobody writes it");
-      }
-      SPRINGG_ASSIGN_OR_RETURN(auto core,
-                               DatabaseCore::open(path, options, nullptr, &base::system_unix_ms));
-      return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), false));
+    if (path == ":memory:" && options.read_only) {
+      return invalid_argument("a database in memory cannot be opened read-only: nobody writes it");
     }
-    SPRINGG_ASSIGN_OR_RETURN(auto core,
-                             engine::Register::instance().open(engine::plain_path(path), options));
-    return std::shared_ptr<Database>(std::make_shared<DatabaseHandle>(std::move(core), true));
+    const bool in_memory = path == ":memory:";
+    auto handle = std::make_shared<DatabaseHandle>(!in_memory);
+    SPRINGG_ASSIGN_OR_RETURN(
+        auto core, in_memory
+                       ? DatabaseCore::open(path, options, nullptr, &base::system_unix_ms)
+                       : engine::Register::instance().open(engine::plain_path(path), options));
+    handle->attach(std::move(core));
+    return std::shared_ptr<Database>(std::move(handle));
   });
 }
 

@@ -136,9 +136,11 @@ Result<std::shared_ptr<Index>> DatabaseCore::create_index(const std::string& nam
   entry.log_ref = state.log_ref = next.next_log_ref++;
   entry.lsn = last_lsn();
   insert_by_name(next.indexes, std::move(entry));
-  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  // Made before it is published: nothing may fail after that.
   auto index = IndexImpl::create(runtime_, *this, std::move(state));
-  indexes_.emplace(name, index);
+  decltype(indexes_) made{{name, index}};
+  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  indexes_.merge(made);
   return std::shared_ptr<Index>(std::move(index));
 }
 
@@ -179,11 +181,14 @@ Status DatabaseCore::rename_index(const std::string& from, const std::string& to
   next.indexes.erase(at);
   entry.name = to;
   insert_by_name(next.indexes, std::move(entry));
+  // Nothing may fail once it is published.
+  std::string name = to;
+  std::string key = to;
   SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
-  std::shared_ptr<IndexImpl> index = std::move(found->second);
-  indexes_.erase(found);
-  index->rename(to);
-  indexes_.emplace(to, std::move(index));
+  found->second->rename(std::move(name));
+  auto renamed = indexes_.extract(found);
+  renamed.key() = std::move(key);
+  indexes_.insert(std::move(renamed));
   return {};
 }
 
@@ -258,7 +263,7 @@ Status DatabaseCore::sync() {
 }
 
 void DatabaseCore::log_grew() noexcept {
-  if (runtime_->log->live_bytes() > options_.log_bytes_max) want_flush();
+  if (bytes_to_cut() > options_.log_bytes_max) want_flush();
 }
 
 void DatabaseCore::want_flush() noexcept {
@@ -277,6 +282,8 @@ bool DatabaseCore::background_step(Progress& stop) {
   base::InlineExecutor executor;
   StopEither either(stop, closing_);
   Status status = guarded([&] { return flush(executor, &either); });
+  // Of one index, which keeps it; the others were flushed.
+  if (status.code() == ErrorCode::kCorruption) status = Status();
   base::MutexLock lock(error_mutex_);
   failed_flushes_ = status.ok() ? 0 : failed_flushes_ + 1;
   // Stopped because the database closes: that flushes as well.
@@ -311,31 +318,47 @@ bool DatabaseCore::any_index_damaged() const {
 
 Status DatabaseCore::make_log_room(Progress* progress) {
   const storage::WriteAheadLog* const log = runtime_->log.get();
-  if (log == nullptr || log->live_bytes() / 2 <= options_.log_bytes_max) return {};
-  return flush(runtime_->pool, progress);
+  if (log == nullptr || bytes_to_cut() / 2 <= options_.log_bytes_max) return {};
+  Status status = flush(runtime_->pool, progress);
+  // That of another index, which says so itself.
+  return status.code() == ErrorCode::kCorruption ? Status() : status;
+}
+
+std::uint64_t DatabaseCore::bytes_to_cut() const {
+  const std::uint64_t bytes = runtime_->log->live_bytes();
+  return bytes - std::min(bytes, log_floor_.load(std::memory_order_relaxed));
+}
+
+Status DatabaseCore::flush_and_remove_log() {
+  SPRINGG_RETURN_IF_ERROR(flush());
+  // What a damaged index has in the log must not go: it is not in its segments.
+  if (!any_index_damaged()) runtime_->log->close_and_remove();
+  return {};
 }
 
 Status DatabaseCore::close() {
   runtime_->gate.shut();
   closing_.store(true);
-  Status failure;
+  bool final = false;  // an error that staying open does not mend
+  Status status;
   if (files_ != nullptr && !options_.read_only) {
-    failure = runtime_->log->failure();
-    // A log that has failed can only be read again: what it holds is found by the next open.
-    Status status = failure.ok() ? guarded([&] { return flush(); }) : Status();
-    const auto all = indexes();
-    const bool damaged = std::any_of(all.begin(), all.end(),
-                                     [](const auto& index) { return index->refuses_writes(); });
-    // What a damaged index has in the log must not go: it is not in its segments.
-    if (status.ok() && failure.ok() && !damaged) status = runtime_->log->close_and_remove();
-    if (!status.ok()) {
+    status = guarded([&]() -> Status {
+      Status failure = runtime_->log->failure();
+      final = !failure.ok();
+      // A log that has failed can only be read again: what it holds is found by the next open.
+      if (final) return failure;
+      return flush_and_remove_log();
+    });
+    // All else was flushed; the log stays, with what a damaged index has in it.
+    final = final || status.code() == ErrorCode::kCorruption;
+    if (!status.ok() && !final) {
       closing_.store(false);
       runtime_->gate.reopen();
       return status;
     }
   }
   abandon();
-  return failure;
+  return status;
 }
 
 void DatabaseCore::abandon() {
@@ -347,11 +370,12 @@ void DatabaseCore::abandon() {
   runtime_->log.reset();
   remove_reserve();
   gone_.store(true);
-  for (const auto& index : indexes()) index->let_go();
+  decltype(indexes_) all;
   {
     base::MutexLock lock(catalog_mutex_);
-    indexes_.clear();
+    all.swap(indexes_);
   }
+  for (const auto& entry : all) entry.second->let_go();
   {
     base::MutexLock lock(flush_mutex_);
     saved_.clear();

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,10 +60,12 @@ class DatabaseCore final : public IndexHome,
   // Works on `executor`. `progress` (may be null) only stops it.
   Status flush(base::Executor& executor, Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
   Status flush_once(base::Executor& executor, Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
+  // Indexes that cannot be read stay as they are; kCorruption of the first when the others are done.
   Status flush() { return flush(runtime_->pool, nullptr); }
   std::map<std::string, std::uint64_t> memory_usage() const;
   std::map<std::string, std::uint64_t> stats() const;
-  // Waits for running calls, flushes, lets go of everything. On an error it is open as before.
+  // Waits for running calls, flushes, lets go of everything. On an error that may pass it is open as
+  // before, else (kCorruption, a log that has failed) it is closed, and the log stays.
   Status close();
   // The same without a flush: for destructors.
   void abandon();
@@ -127,7 +130,9 @@ class DatabaseCore final : public IndexHome,
                                                const IndexOptions& options, SavedSegments& saved);
   // Removes files of ours that neither the manifest nor the log names; temporary ones only when no
   // call can be writing them. Failures leave garbage, no harm.
-  void remove_garbage(bool temporary) SPRINGG_REQUIRES(flush_mutex_)
+  void remove_garbage(bool temporary) noexcept SPRINGG_REQUIRES(flush_mutex_)
+      SPRINGG_EXCLUDES(catalog_mutex_);
+  std::set<std::string> live_files() SPRINGG_REQUIRES(flush_mutex_)
       SPRINGG_EXCLUDES(catalog_mutex_);
 
   // following.cpp
@@ -143,11 +148,17 @@ class DatabaseCore final : public IndexHome,
   Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_);
   static void write_back(const FlushedIndex& one, storage::Manifest& next);
+  // What the manifest has of an index that is not flushed stays known.
+  void keep_saved(const IndexImpl& index, SavedSegments& saved) SPRINGG_REQUIRES(flush_mutex_)
+      SPRINGG_EXCLUDES(catalog_mutex_);
+  // Of the log, those that a flush may cut.
+  std::uint64_t bytes_to_cut() const;
   Status publish_flush(const std::vector<FlushedIndex>& flushed, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
   // Makes `next` the durable state; its generation is set here. On an error the old one stays.
   Status publish(storage::Manifest next) SPRINGG_REQUIRES(catalog_mutex_);
-  void remove_files_of(const storage::IndexEntry& entry);
+  void remove_files_of(const storage::IndexEntry& entry) noexcept;
+  Status flush_and_remove_log() SPRINGG_EXCLUDES(flush_mutex_, catalog_mutex_);
   void remove_reserve() noexcept SPRINGG_EXCLUDES(reserve_mutex_);
   storage::Lsn last_lsn() const { return runtime_->log == nullptr ? 0 : runtime_->log->last_lsn(); }
 
@@ -164,6 +175,8 @@ class DatabaseCore final : public IndexHome,
   std::unique_ptr<Replica> replica_ SPRINGG_GUARDED_BY(refresh_mutex_);
   std::atomic<storage::Lsn> replica_lsn_{0};
   std::atomic<bool> stale_{false};  // the last refresh failed
+  // The replica has a manifest whose names are not shown yet.
+  bool catalog_behind_ SPRINGG_GUARDED_BY(refresh_mutex_) = false;
   PeriodicThread follower_;
 
   base::Mutex flush_mutex_;
@@ -175,6 +188,7 @@ class DatabaseCore final : public IndexHome,
   std::map<base::Uuid, storage::Lsn> logged_files_ SPRINGG_GUARDED_BY(files_mutex_);
 
   std::atomic<bool> checkpoint_asked_{false};
+  std::atomic<std::uint64_t> log_floor_{0};  // bytes of the log that the last flush had to leave
   std::atomic<bool> closing_{false};  // background flushes end, and none begins
   std::atomic<bool> gone_{false};
 

@@ -23,7 +23,7 @@ class DatabaseCore::NewFiles {
   explicit NewFiles(const DatabaseCore& core) : core_(core) {}
   ~NewFiles() {
     for (const std::string& name : names_) {
-      static_cast<void>(core_.files_->remove(core_.file_path(name)));
+      if_memory_allows([&] { static_cast<void>(core_.files_->remove(core_.file_path(name))); });
     }
   }
   NewFiles(const NewFiles&) = delete;
@@ -31,7 +31,7 @@ class DatabaseCore::NewFiles {
 
   void add(std::string name) { names_.push_back(std::move(name)); }
   bool empty() const noexcept { return names_.empty(); }
-  void keep() { names_.clear(); }
+  void keep() noexcept { names_.clear(); }
 
  private:
   const DatabaseCore& core_;
@@ -71,27 +71,52 @@ Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
   if (runtime_->log != nullptr) SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());
   NewFiles created(*this);
   std::vector<FlushedIndex> flushed;
+  SavedSegments saved;
+  Status damaged;  // the first
   for (const auto& index : indexes()) {
-    // The log has records of it that nobody can read: it stays, until it is repaired.
-    if (index->refuses_writes()) continue;
+    // What cannot be read, of its segments or of its records in the log, stays as it is until it is
+    // repaired; the others go on.
     FlushedIndex one;
     one.index = index;
-    SPRINGG_RETURN_IF_ERROR(flush_index(one, created, executor, progress));
+    Status status;
+    if (!index->refuses_writes()) status = flush_index(one, created, executor, progress);
+    if (index->refuses_writes() || status.code() == ErrorCode::kCorruption) {
+      keep_saved(*index, saved);
+      if (!status.ok()) index->keep_error(status);
+      if (damaged.ok()) damaged = std::move(status);
+      continue;
+    }
+    SPRINGG_RETURN_IF_ERROR(std::move(status));
     flushed.push_back(std::move(one));
   }
-  if (files_ == nullptr) return {};
+  if (files_ == nullptr) return damaged;
+  for (const FlushedIndex& one : flushed) {
+    for (const SavedSegment& segment : one.segments) {
+      saved.insert_or_assign(segment.entry.uuid, segment);
+    }
+  }
   SPRINGG_RETURN_IF_ERROR(publish_flush(flushed, created));
-  saved_.clear();
+  saved_.swap(saved);
   for (const FlushedIndex& one : flushed) {
     for (const auto& [before, mapped] : one.mapped) {
-      one.index->replace_with_mapped(before, mapped);
-    }
-    for (const SavedSegment& segment : one.segments) {
-      saved_.insert_or_assign(segment.entry.uuid, segment);
+      // Left in memory, it is mapped by the next flush.
+      if_memory_allows([&] { one.index->replace_with_mapped(before, mapped); });
     }
   }
   remove_garbage(false);
-  return {};
+  log_floor_.store(runtime_->log->live_bytes());
+  return damaged;
+}
+
+void DatabaseCore::keep_saved(const IndexImpl& index, SavedSegments& saved) {
+  base::MutexLock lock(catalog_mutex_);
+  for (const storage::IndexEntry& entry : durable_.indexes) {
+    if (entry.uuid != index.uuid()) continue;
+    for (const storage::SegmentEntry& segment : entry.segments) {
+      const auto found = saved_.find(segment.uuid);
+      if (found != saved_.end()) saved.insert(*found);
+    }
+  }
 }
 
 Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created, base::Executor& executor,
@@ -203,16 +228,19 @@ Status DatabaseCore::publish(storage::Manifest next) {
   next.created_at_unix_ms = clock_();
   if (next.store.nil()) next.store = base::Uuid::random();
   if (files_ != nullptr) {
+    const std::string path = file_path(storage::manifest_file_name(next.generation));
+    const std::string before = file_path(storage::manifest_file_name(durable_.generation));
     // Everything before this change is as durable as the change will be.
     SPRINGG_RETURN_IF_ERROR(runtime_->log->sync());
     next.durable_lsn = runtime_->log->durable_lsn();
-    if (Status status = storage::publish_manifest(*files_, path_, next); !status.ok()) {
+    Status status = guarded([&] { return storage::publish_manifest(*files_, path_, next); });
+    if (!status.ok()) {
       // Somebody else's, who should not be here: it is not ours to remove.
       if (status.code() == ErrorCode::kAlreadyExists) return status;
       // Once it has its name, whether a power cut takes it is unknown, and no later sync tells: the
       // system may have dropped what it could not write. The next open goes by what it finds, so
       // nothing may be acknowledged that is void in one of the two.
-      const auto there = files_->exists(file_path(storage::manifest_file_name(next.generation)));
+      const auto there = guarded([&] { return files_->exists(path); });
       if (!there.ok() || there.value()) {
         runtime_->log->give_up(status);
         return runtime_->log->failure();
@@ -220,7 +248,7 @@ Status DatabaseCore::publish(storage::Manifest next) {
       return status;
     }
     // The one before is of no use any more; left over, it is removed by the next open.
-    static_cast<void>(files_->remove(file_path(storage::manifest_file_name(durable_.generation))));
+    if_memory_allows([&] { static_cast<void>(files_->remove(before)); });
   }
   durable_ = std::move(next);
   return {};
@@ -238,7 +266,7 @@ Result<std::shared_ptr<const storage::Segment>> DatabaseCore::write_file(
     SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
     return storage::open_segment(*files_, path_, segment.uuid(), bytes);
   };
-  auto written = write();
+  auto written = guarded(write);
   if (!written.ok()) forget_file(segment.uuid());
   return written;
 }
@@ -255,17 +283,21 @@ void DatabaseCore::forget_file(const base::Uuid& segment) noexcept {
     base::MutexLock lock(files_mutex_);
     logged_files_.erase(segment);
   }
-  static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment))));
+  // Left over, it is removed by the next flush.
+  if_memory_allows(
+      [&] { static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment)))); });
 }
 
 // The manifest without these rows is durable: what the log has of them is void.
-void DatabaseCore::remove_files_of(const storage::IndexEntry& entry) {
+void DatabaseCore::remove_files_of(const storage::IndexEntry& entry) noexcept {
   if (files_ == nullptr) return;
-  for (const storage::SegmentEntry& segment : entry.segments) {
-    static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment.uuid))));
-    if (!segment.delta.has_value()) continue;
-    static_cast<void>(files_->remove(file_path(storage::delta_file_name(*segment.delta))));
-  }
+  if_memory_allows([&] {
+    for (const storage::SegmentEntry& segment : entry.segments) {
+      static_cast<void>(files_->remove(file_path(storage::segment_file_name(segment.uuid))));
+      if (!segment.delta.has_value()) continue;
+      static_cast<void>(files_->remove(file_path(storage::delta_file_name(*segment.delta))));
+    }
+  });
 }
 
 }  // namespace springg::engine

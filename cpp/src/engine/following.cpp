@@ -33,21 +33,26 @@ Status DatabaseCore::refresh_replica(bool patient) {
   stale_.store(!changed.ok());
   replica_lsn_.store(replica_->lsn());
   SPRINGG_RETURN_IF_ERROR(changed.status());
-  if (!*changed) return {};
+  catalog_behind_ = catalog_behind_ || *changed;
+  if (!catalog_behind_) return {};
+  // All that needs memory first: what is shown changes as a whole.
   auto indexes = replica_->indexes();
-  std::vector<std::shared_ptr<IndexImpl>> dropped;
+  storage::Manifest manifest = replica_->manifest();
+  std::vector<std::string> names;
+  for (const auto& entry : indexes) names.push_back(entry.first);
   {
     base::MutexLock lock(catalog_mutex_);
     indexes_.swap(indexes);
-    durable_ = replica_->manifest();
-    for (const auto& [name, index] : indexes_) index->rename(name);
-    for (const auto& [name, index] : indexes) {
-      const bool there = std::any_of(indexes_.begin(), indexes_.end(),
-                                     [&](const auto& entry) { return entry.second == index; });
-      if (!there) dropped.push_back(index);
-    }
+    durable_ = std::move(manifest);
+    auto name = names.begin();
+    for (const auto& entry : indexes_) entry.second->rename(std::move(*name++));
+    std::erase_if(indexes, [&](const auto& old) {
+      return std::any_of(indexes_.begin(), indexes_.end(),
+                         [&](const auto& entry) { return entry.second == old.second; });
+    });
   }
-  for (const auto& index : dropped) index->drop();
+  catalog_behind_ = false;
+  for (const auto& dropped : indexes) dropped.second->drop();
   return {};
 }
 

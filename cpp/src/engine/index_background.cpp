@@ -112,7 +112,7 @@ void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compac
   stage(make_view(std::move(parts), before->last_sequence));
 }
 
-void IndexImpl::wake_builder() {
+void IndexImpl::wake_builder() noexcept {
   const std::shared_ptr<const View> view = newest();
   bool work = tailed_part(*view, runtime_->read_only) != nullptr;
   if (!runtime_->read_only) {

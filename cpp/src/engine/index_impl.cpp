@@ -9,6 +9,7 @@ namespace springg::engine {
 IndexImpl::IndexImpl(std::shared_ptr<Runtime> runtime, IndexHome& home, IndexState state)
     : runtime_(std::move(runtime)),
       home_(home),
+      last_view_(make_view({}, 0)),
       uuid_(state.uuid),
       options_(state.options),
       log_ref_(state.log_ref),
@@ -30,9 +31,9 @@ std::string IndexImpl::name() const {
   return name_;
 }
 
-void IndexImpl::rename(const std::string& name) {
+void IndexImpl::rename(std::string name) noexcept {
   base::MutexLock lock(name_mutex_);
-  name_ = name;
+  name_.swap(name);
 }
 
 Status read_only_error(const std::string& path) {
@@ -57,9 +58,9 @@ void IndexImpl::keep_error(Status status) {
   if (background_error_.ok()) background_error_ = std::move(status);
 }
 
-void IndexImpl::show_nothing() {
+void IndexImpl::show_nothing(std::shared_ptr<const View> nothing) noexcept {
   active_ = nullptr;
-  views_.reset(make_view({}, next_sequence_ - 1));
+  views_.reset(std::move(nothing));
 }
 
 void IndexImpl::adopt(IndexImpl& fresh) {
@@ -77,15 +78,15 @@ void IndexImpl::adopt(IndexImpl& fresh) {
   views_.reset(fresh.newest());
 }
 
-void IndexImpl::drop() {
+void IndexImpl::drop() noexcept {
   base::MutexLock lock(write_mutex_);
   dropped_.store(true, std::memory_order_release);
-  show_nothing();
+  show_nothing(last_view_);
 }
 
-void IndexImpl::let_go() {
+void IndexImpl::let_go() noexcept {
   base::MutexLock lock(write_mutex_);
-  show_nothing();
+  show_nothing(last_view_);
 }
 
 Status IndexImpl::clear() {
@@ -93,9 +94,10 @@ Status IndexImpl::clear() {
     base::MutexLock jobs(jobs_mutex_);
     base::MutexLock lock(write_mutex_);
     SPRINGG_RETURN_IF_ERROR(check_writable());
+    auto nothing = make_view({}, next_sequence_ - 1);
     SPRINGG_ASSIGN_OR_RETURN(const std::uint32_t log_ref, home_.publish_clear(uuid_));
     log_ref_.store(log_ref);
-    show_nothing();
+    show_nothing(std::move(nothing));
     return {};
   });
 }

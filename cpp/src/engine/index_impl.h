@@ -124,10 +124,12 @@ class IndexImpl final : public Index,
 
   // For the database, inside its own calls.
   const base::Uuid& uuid() const noexcept { return uuid_; }
-  void rename(const std::string& name) SPRINGG_EXCLUDES(name_mutex_);
+  void rename(std::string name) noexcept SPRINGG_EXCLUDES(name_mutex_);
+  // Of background work, for the next write to raise.
+  void keep_error(Status status);
   // Calls on it fail from now on; its memory goes when the last reader is done.
-  void drop() SPRINGG_EXCLUDES(write_mutex_);
-  void let_go() SPRINGG_EXCLUDES(write_mutex_);  // memory at close
+  void drop() noexcept SPRINGG_EXCLUDES(write_mutex_);
+  void let_go() noexcept SPRINGG_EXCLUDES(write_mutex_);  // memory at close
   base::Mutex& jobs_mutex() SPRINGG_RETURN_CAPABILITY(jobs_mutex_) { return jobs_mutex_; }
   // Makes segments of all memtables while writers go on: what they store from here on goes into
   // memtables behind those, and is not in the answer. Under jobs_mutex().
@@ -164,7 +166,8 @@ class IndexImpl final : public Index,
   Status check_not_dropped() const;
   // First thing in every write: dropped, or failed in the background.
   Status check_writable() SPRINGG_REQUIRES(write_mutex_);
-  void show_nothing() SPRINGG_REQUIRES(write_mutex_);
+  // `nothing`: a view without rows.
+  void show_nothing(std::shared_ptr<const View> nothing) noexcept SPRINGG_REQUIRES(write_mutex_);
   // index_commit.cpp
   // What a writer works on: the newest state, shown to readers or not.
   std::shared_ptr<const View> newest() const { return views_.newest(); }
@@ -240,7 +243,7 @@ class IndexImpl final : public Index,
   // Before a write of `rows` rows: does the builder's work when it has fallen behind.
   Status make_room(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   Status wait_for_graph(std::size_t rows, Progress* progress);
-  void wake_builder() SPRINGG_REQUIRES(write_mutex_);
+  void wake_builder() noexcept SPRINGG_REQUIRES(write_mutex_);
   std::optional<PartView> claim_sealed() SPRINGG_REQUIRES(write_mutex_);
   std::size_t sealed_waiting() SPRINGG_REQUIRES(write_mutex_);
   void release_claim(const Part* part) SPRINGG_REQUIRES(write_mutex_);
@@ -255,13 +258,12 @@ class IndexImpl final : public Index,
   void replace_parts(const std::vector<PartView>& sources, const Compacted& made)
       SPRINGG_REQUIRES(write_mutex_);
   Result<bool> extend_active(base::Executor& executor, Progress& stop);
-  void keep_error(Status status);
 
   // index_merge.cpp
   // Segments that background work should make one of, entered into merging_; none: nothing to do.
   std::vector<PartView> claim_merge() SPRINGG_REQUIRES(write_mutex_);
   bool merge_due() SPRINGG_REQUIRES(write_mutex_);
-  void wake_merger() SPRINGG_REQUIRES(write_mutex_);
+  void wake_merger() noexcept SPRINGG_REQUIRES(write_mutex_);
   Result<bool> merge_step(base::Executor& executor, Progress& stop) SPRINGG_EXCLUDES(write_mutex_);
   // Merges them unless `stop` or somebody who needs the parts says stop.
   Status merge(const std::vector<PartView>& sources, base::Executor& executor, Progress& stop)
@@ -272,8 +274,9 @@ class IndexImpl final : public Index,
 
   // index_optimize.cpp
   // Seals the active memtable and enters all parts into held_, so that nobody else replaces them.
-  // Waits, without the lock, for those who are replacing some.
-  Status seal_and_hold(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_, write_mutex_);
+  // Waits, without the lock, for those who are replacing some. Returns them.
+  Result<std::vector<PartView>> seal_and_hold(Progress* progress)
+      SPRINGG_REQUIRES(jobs_mutex_, write_mutex_);
   // All parts, held; none when there is nothing to do.
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -292,6 +295,7 @@ class IndexImpl final : public Index,
 
   const std::shared_ptr<Runtime> runtime_;
   IndexHome& home_;
+  const std::shared_ptr<const View> last_view_;  // without rows: ending must not need memory
   const base::Uuid uuid_;
   const IndexOptions options_;
   std::atomic<std::uint32_t> log_ref_;

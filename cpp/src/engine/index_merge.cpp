@@ -51,6 +51,8 @@ std::vector<PartView> IndexImpl::claim_merge() {
   const std::shared_ptr<const View> view = newest();
   const auto range = pick_merge(merge_candidates(*view));
   if (!range.has_value()) return sources;
+  // All or none are entered: a part that nobody merges would be waited for.
+  sources.reserve(range->end - range->begin);
   merging_.reserve(range->end - range->begin);
   for (std::size_t i = range->begin; i < range->end; ++i) {
     sources.push_back(view->parts[i]);
@@ -79,10 +81,13 @@ Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& ex
   return {};
 }
 
-void IndexImpl::wake_merger() {
-  if (!merge_due() || merger_awake_.exchange(true)) return;
-  const std::shared_ptr<BackgroundTask> task(shared_from_this(), &merger_);
-  if (!runtime_->keeper.add(task)) merger_awake_.store(false);
+void IndexImpl::wake_merger() noexcept {
+  // Without memory or a thread for it now: the next write asks again.
+  if_memory_allows([&]() SPRINGG_REQUIRES(write_mutex_) {
+    if (!merge_due() || merger_awake_.exchange(true)) return;
+    const std::shared_ptr<BackgroundTask> task(shared_from_this(), &merger_);
+    if (!runtime_->keeper.add(task)) merger_awake_.store(false);
+  });
 }
 
 bool IndexImpl::Merger::background_step(Progress& stop) {

@@ -44,25 +44,25 @@ std::size_t first_to_merge(const std::vector<PartView>& parts) {
 
 }  // namespace
 
-Status IndexImpl::seal_and_hold(Progress* progress) {
+Result<std::vector<PartView>> IndexImpl::seal_and_hold(Progress* progress) {
   Poller poller(progress, 0);
   claims_paused_ = true;
   while (!claimed_.empty() && poller.advance(0)) claims_changed_.wait_for(write_mutex_, kWait);
   claims_paused_ = false;
   SPRINGG_RETURN_IF_ERROR(poller.status());
+  // All or none are held.
+  std::vector<PartView> parts = newest()->parts;
+  held_.reserve(parts.size());
   active_ = nullptr;
-  const std::shared_ptr<const View> view = newest();
-  held_.reserve(view->parts.size());
-  for (const PartView& part : view->parts) held_.push_back(part.part.get());
-  return {};
+  for (const PartView& part : parts) held_.push_back(part.part.get());
+  return parts;
 }
 
 Result<std::vector<PartView>> IndexImpl::claim_everything(Progress* progress) {
   base::MutexLock lock(write_mutex_);
   SPRINGG_RETURN_IF_ERROR(check_writable());
   stop_merging();
-  SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
-  std::vector<PartView> parts = newest()->parts;
+  SPRINGG_ASSIGN_OR_RETURN(std::vector<PartView> parts, seal_and_hold(progress));
   // What comes behind the rows of a bulk call that is running stays outside, as they do.
   for (std::size_t i = 1; i < parts.size(); ++i) {
     if (bulk_between(parts[i - 1], parts[i])) {
@@ -101,8 +101,7 @@ Result<FrozenIndex> IndexImpl::freeze(base::Executor& executor, Progress* progre
   FrozenIndex frozen;
   {
     base::MutexLock lock(write_mutex_);
-    SPRINGG_RETURN_IF_ERROR(seal_and_hold(progress));
-    parts = newest()->parts;
+    SPRINGG_ASSIGN_OR_RETURN(parts, seal_and_hold(progress));
     frozen.log_ref = log_ref_.load();
     if (runtime_->log != nullptr) frozen.lsn = runtime_->log->last_lsn();
     frozen.next_sequence = next_sequence_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/periodic_thread.h"
 
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "engine/background_worker.h"
@@ -12,7 +12,7 @@ Status PeriodicThread::start(std::chrono::milliseconds interval, std::function<v
   base::MutexLock lock(mutex_);
   try {
     thread_ = std::thread([this, interval, body = std::move(body)] { work(interval, body); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // bad_alloc, system_error
     return resource_exhausted("no thread to be had");
   }
   return {};

@@ -2,7 +2,6 @@
 // Disk to memory: the newest manifest, its segments and deltas, then what the log has beyond them.
 // What nothing names any more goes. It only reads until the new log is made, so that dying in it
 // costs nothing but doing it again.
-#include <set>
 #include <utility>
 
 #include "engine/compaction.h"
@@ -72,9 +71,7 @@ Result<std::optional<PartView>> DatabaseCore::recover_part(const storage::Segmen
   return std::optional<PartView>(std::move(stored.part));
 }
 
-void DatabaseCore::remove_garbage(bool temporary) {
-  const Result<std::vector<std::string>> names = files_->list(path_);
-  if (!names.ok()) return;
+std::set<std::string> DatabaseCore::live_files() {
   std::set<std::string> live;
   storage::Lsn checkpoint = 0;
   {
@@ -88,22 +85,29 @@ void DatabaseCore::remove_garbage(bool temporary) {
       }
     }
   }
-  {
-    base::MutexLock lock(files_mutex_);
-    std::erase_if(logged_files_, [&](const auto& file) { return file.second <= checkpoint; });
-    for (const auto& file : logged_files_) live.insert(storage::segment_file_name(file.first));
-  }
-  // Records that could not be read may name segments: those are what a repair keeps.
-  const bool unread_names = any_index_damaged();
-  for (const std::string& name : names.value()) {
-    const NameKind kind = kind_of_name(name);
-    if (unread_names && kind == NameKind::kSegment) continue;
-    // The log removes its own files. Temporary ones may be of calls that are running.
-    if (kind == NameKind::kForeign || kind == NameKind::kLock || kind == NameKind::kLog) continue;
-    if (live.contains(name)) continue;
-    if ((kind == NameKind::kTemporary || kind == NameKind::kReserve) && !temporary) continue;
-    static_cast<void>(files_->remove(file_path(name)));
-  }
+  base::MutexLock lock(files_mutex_);
+  std::erase_if(logged_files_, [&](const auto& file) { return file.second <= checkpoint; });
+  for (const auto& file : logged_files_) live.insert(storage::segment_file_name(file.first));
+  return live;
+}
+
+void DatabaseCore::remove_garbage(bool temporary) noexcept {
+  if_memory_allows([&] {
+    const Result<std::vector<std::string>> names = files_->list(path_);
+    if (!names.ok()) return;
+    const std::set<std::string> live = live_files();
+    // Records that could not be read may name segments: those are what a repair keeps.
+    const bool unread_names = any_index_damaged();
+    for (const std::string& name : names.value()) {
+      const NameKind kind = kind_of_name(name);
+      if (unread_names && kind == NameKind::kSegment) continue;
+      // The log removes its own files. Temporary ones may be of calls that are running.
+      if (kind == NameKind::kForeign || kind == NameKind::kLock || kind == NameKind::kLog) continue;
+      if (live.contains(name)) continue;
+      if ((kind == NameKind::kTemporary || kind == NameKind::kReserve) && !temporary) continue;
+      static_cast<void>(files_->remove(file_path(name)));
+    }
+  });
 }
 
 }  // namespace springg::engine

@@ -81,10 +81,11 @@ Status Replica::load(const storage::ManifestStamp& stamp) {
                                                          next.manifest.lsn);
   SPRINGG_ASSIGN_OR_RETURN(const End end, advance(next, Look::kFully));
   SPRINGG_RETURN_IF_ERROR(check_end(next, end));
+  std::vector<storage::IndexEntry> entries = next.manifest.indexes;
   // Nothing fails from here on.
-  for (const storage::IndexEntry& entry : next.manifest.indexes) {
+  for (storage::IndexEntry& entry : entries) {
     Source& source = *next.sources.at(entry.log_ref);
-    source.entry = entry;
+    source.entry = std::move(entry);
     if (source.fresh == nullptr) continue;
     if (source.index == nullptr) {
       source.index = std::move(source.fresh);

@@ -17,7 +17,7 @@ void DatabaseCore::remove_reserve() noexcept {
   base::MutexLock lock(reserve_mutex_);
   if (reserve_ == nullptr) return;
   reserve_.reset();
-  static_cast<void>(files_->remove(file_path(kReserveName)));
+  if_memory_allows([&] { static_cast<void>(files_->remove(file_path(kReserveName))); });
 }
 
 bool DatabaseCore::use_reserve() noexcept {

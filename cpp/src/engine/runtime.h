@@ -45,10 +45,11 @@ class CallScope {
  public:
   explicit CallScope(Runtime& runtime)
       : runtime_(runtime), status_(runtime.process.check()), outer_(innermost_) {
-    innermost_ = this;
-    if (!status_.ok()) return;
-    inside_ = runtime_.gate.enter();
-    if (!inside_) status_ = failed_precondition("database is closed");
+    if (status_.ok()) {
+      inside_ = runtime_.gate.enter();
+      if (!inside_) status_ = failed_precondition("database is closed");
+    }
+    innermost_ = this;  // last: a constructor that throws has no destructor to take it back
   }
   ~CallScope() {
     innermost_ = outer_;
@@ -89,25 +90,39 @@ auto guarded(Body&& body) -> decltype(body()) {
   try {
     return body();
   } catch (const std::bad_alloc&) {
-    return resource_exhausted("out of memory");
+    return out_of_memory();
   } catch (const std::length_error&) {
-    return resource_exhausted("out of memory");
+    return out_of_memory();
   }
+}
+
+// Runs what does no harm when it is left undone: for what comes after the point from which a call
+// must not fail any more, and for destructors.
+template <class Body>
+void if_memory_allows(Body&& body) noexcept {
+  static_cast<void>(guarded([&]() -> Status {
+    body();
+    return {};
+  }));
 }
 
 // One public call: its scope, then its body.
 template <class Body>
 auto call(Runtime& runtime, Body&& body) -> decltype(body()) {
-  const CallScope scope(runtime);
-  if (!scope.ok()) return scope.status();
-  return guarded(std::forward<Body>(body));
+  return guarded([&]() -> decltype(body()) {
+    const CallScope scope(runtime);
+    if (!scope.ok()) return scope.status();
+    return body();
+  });
 }
 
 // The same for a call that takes locks: one that changes something, or waits.
 template <class Body>
 auto locking_call(Runtime& runtime, Body&& body) -> decltype(body()) {
-  SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(runtime));
-  return call(runtime, std::forward<Body>(body));
+  return guarded([&]() -> decltype(body()) {
+    SPRINGG_RETURN_IF_ERROR(CallScope::check_not_nested(runtime));
+    return call(runtime, std::forward<Body>(body));
+  });
 }
 
 }  // namespace springg::engine

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/file_names.h"
+#include "engine/runtime.h"
 #include "io/atomic_file.h"
 #include "storage/delta.h"
 #include "storage/log_records.h"
@@ -22,19 +23,22 @@ constexpr std::size_t kCopyBytes = std::size_t{8} << 20;
 
 StoreCopy::~StoreCopy() {
   if (lock_ == nullptr || kept_) return;
+  if_memory_allows([&] { remove_all(); });
+  lock_.reset();
+}
+
+void StoreCopy::remove_all() {
   const auto names = files_.list(to_);
-  if (names.ok()) {
-    // The directory was empty: all of ours in it is of this copy. The manifest first, so that what
-    // is left when this ends half-way is no database.
-    for (const bool manifests : {true, false}) {
-      for (const std::string& name : *names) {
-        const NameKind kind = kind_of_name(name);
-        if (kind == NameKind::kForeign || (kind == NameKind::kManifest) != manifests) continue;
-        static_cast<void>(files_.remove(to_ + "/" + name));
-      }
+  if (!names.ok()) return;
+  // The directory was empty: all of ours in it is of this copy. The manifest first, so that what is
+  // left when this ends half-way is no database.
+  for (const bool manifests : {true, false}) {
+    for (const std::string& name : *names) {
+      const NameKind kind = kind_of_name(name);
+      if (kind == NameKind::kForeign || (kind == NameKind::kManifest) != manifests) continue;
+      static_cast<void>(files_.remove(to_ + "/" + name));
     }
   }
-  lock_.reset();
 }
 
 Status StoreCopy::check_empty(bool locked) const {

@@ -43,6 +43,7 @@ class StoreCopy {
   Result<std::uint64_t> bytes() const;  // of all files in the target
 
  private:
+  void remove_all();
   Status check_empty(bool locked) const;
   Status take_file(const std::string& name);
   Status take_frame(const storage::WalFrame& frame, const storage::Manifest& manifest);

@@ -57,6 +57,7 @@ Result<StoredPart> open_stored_part(const StoredFiles& from, const storage::Segm
     stored.part.overlay = make_overlay(delta);
   }
   auto opened = SegmentPart::open(segment, from.runtime.budget);
+  if (opened.status().code() == ErrorCode::kResourceExhausted) return opened.take_status();
   stored.as_stored = opened.ok();
   if (!opened.ok()) {
     opened = rebuild_graph(*segment, options, from.runtime.budget, from.runtime.pool);
@@ -75,7 +76,7 @@ Result<std::shared_ptr<SegmentPart>> open_logged_part(const StoredFiles& from,
   SPRINGG_ASSIGN_OR_RETURN(auto segment, storage::open_segment(from.files, from.directory,
                                                                logged.uuid, logged.file_bytes));
   auto opened = SegmentPart::open(segment, from.runtime.budget);
-  if (opened.ok()) return opened;
+  if (opened.ok() || opened.status().code() == ErrorCode::kResourceExhausted) return opened;
   if (segment->settings() != segment_settings(options)) return opened;
   return rebuild_graph(*segment, options, from.runtime.budget, from.runtime.pool);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "io/atomic_file.h"
 
+#include <new>
 #include <utility>
 
 #include "base/seeded_bug.h"
@@ -9,31 +10,36 @@ namespace springg::io {
 
 Result<AtomicFile> AtomicFile::create(FileSystem& files, const std::string& path,
                                       std::uint64_t size) {
-  const std::string temporary = path + kTemporarySuffix;
-  auto file = files.create(temporary, size);
+  AtomicFile made(files, path);
+  auto file = files.create(made.temporary_, size);
   if (!file.ok() && file.status().code() == ErrorCode::kAlreadyExists) {
-    SPRINGG_RETURN_IF_ERROR(files.remove(temporary));
-    file = files.create(temporary, size);
+    SPRINGG_RETURN_IF_ERROR(files.remove(made.temporary_));
+    file = files.create(made.temporary_, size);
   }
   if (!file.ok()) return file.take_status();
-  return AtomicFile(files, path, std::move(file).value());
+  made.file_ = std::move(file).value();
+  return made;
 }
 
 AtomicFile::~AtomicFile() {
   if (file_ == nullptr) return;
   file_.reset();
-  // The error that led here is the one to report.
-  (void)files_->remove(path_ + kTemporarySuffix);
+  try {
+    // The error that led here is the one to report.
+    (void)files_->remove(temporary_);
+  } catch (const std::bad_alloc&) {
+    // Left over, as after a crash.
+  }
 }
 
 Status AtomicFile::commit() {
   if constexpr (base::kSeededBug == base::kBugRenameBeforeSync) {
-    SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+    SPRINGG_RETURN_IF_ERROR(files_->rename(temporary_, path_));
   }
   SPRINGG_RETURN_IF_ERROR(file_->sync());
   SPRINGG_RETURN_IF_ERROR(file_->close());
   if constexpr (base::kSeededBug != base::kBugRenameBeforeSync) {
-    SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+    SPRINGG_RETURN_IF_ERROR(files_->rename(temporary_, path_));
   }
   file_.reset();
   return {};
@@ -41,7 +47,7 @@ Status AtomicFile::commit() {
 
 Result<std::unique_ptr<WritableFile>> AtomicFile::commit_open() {
   SPRINGG_RETURN_IF_ERROR(file_->sync());
-  SPRINGG_RETURN_IF_ERROR(files_->rename(path_ + kTemporarySuffix, path_));
+  SPRINGG_RETURN_IF_ERROR(files_->rename(temporary_, path_));
   return std::move(file_);
 }
 

@@ -34,11 +34,12 @@ class AtomicFile {
   Result<std::unique_ptr<WritableFile>> commit_open();
 
  private:
-  AtomicFile(FileSystem& files, std::string path, std::unique_ptr<WritableFile> file)
-      : files_(&files), path_(std::move(path)), file_(std::move(file)) {}
+  AtomicFile(FileSystem& files, const std::string& path)
+      : files_(&files), path_(path), temporary_(path + kTemporarySuffix) {}
 
   FileSystem* files_;
-  std::string path_;
+  std::string path_;  // both kept: neither commit() nor the destructor needs memory
+  std::string temporary_;
   std::unique_ptr<WritableFile> file_;  // null once committed or moved from
 };
 

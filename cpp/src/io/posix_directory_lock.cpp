@@ -17,6 +17,7 @@
 #include <mutex>
 #include <utility>
 
+#include "io/descriptor.h"
 #include "io/posix_error.h"
 
 namespace springg::io {
@@ -51,10 +52,15 @@ Registry& registry() {
 
 class PosixDirectoryLock final : public DirectoryLock {
  public:
-  PosixDirectoryLock(DirectoryKey key, int fd, pid_t pid) : key_(key), fd_(fd), pid_(pid) {}
+  PosixDirectoryLock(DirectoryKey key, pid_t pid) : key_(key), pid_(pid) {}
+  // Takes the descriptor over, which `holder` has as well; under the registry's mutex.
+  void attach(int fd, decltype(Registry::holders)&& holder) noexcept {
+    fd_ = fd;
+    registry().holders.merge(holder);
+  }
   ~PosixDirectoryLock() override {
     // A forked child never had the lock, and closed the descriptor.
-    if (::getpid() != pid_) return;
+    if (fd_ < 0 || ::getpid() != pid_) return;
     const std::lock_guard guard(registry().mutex);
     (void)::close(fd_);
     registry().holders.erase(key_);
@@ -62,9 +68,17 @@ class PosixDirectoryLock final : public DirectoryLock {
 
  private:
   DirectoryKey key_;
-  int fd_;
+  int fd_ = -1;
   pid_t pid_;
 };
+
+int open_lock_file(const std::string& path) {
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
 
 Status held_by(std::int64_t pid, const char* note, const std::string& directory) {
   return failed_precondition("database is open in process " + std::to_string(pid) + note + ": " +
@@ -109,18 +123,15 @@ Result<std::unique_ptr<DirectoryLock>> lock_posix_directory(const std::string& d
   const std::lock_guard guard(registry().mutex);
   if (registry().holders.count(key) != 0) return held_by(pid, " (this one)", directory);
   const std::string path = directory + "/LOCK";
-  int fd = -1;
-  do {
-    fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-  } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return posix_status(errno, "create", path);
-  if (Status status = try_lock(fd, directory); !status.ok()) {
-    (void)::close(fd);
-    return status;
-  }
-  write_pid(fd, pid);
-  registry().holders[key] = fd;
-  return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(key, fd, pid));
+  Descriptor fd(open_lock_file(path));
+  if (fd.get() < 0) return posix_status(errno, "create", path);
+  // Nothing that may fail once it is locked, or nobody could unlock it.
+  auto lock = std::make_unique<PosixDirectoryLock>(key, pid);
+  decltype(Registry::holders) holder{{key, fd.get()}};
+  SPRINGG_RETURN_IF_ERROR(try_lock(fd.get(), directory));
+  write_pid(fd.get(), pid);
+  lock->attach(fd.release(), std::move(holder));
+  return std::unique_ptr<DirectoryLock>(std::move(lock));
 }
 
 }  // namespace springg::io

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/seeded_bug.h"
+#include "io/descriptor.h"
 #include "io/file_system.h"
 #include "io/mapping_guard.h"
 #include "io/posix_directory_lock.h"
@@ -59,11 +60,13 @@ int reserve_space(int fd, std::uint64_t bytes) {
 
 class PosixWritableFile final : public WritableFile {
  public:
-  PosixWritableFile(int fd, std::string path, std::uint64_t reserved)
-      : fd_(fd), path_(std::move(path)), reserved_(reserved) {}
+  PosixWritableFile(std::string path, std::uint64_t reserved)
+      : path_(std::move(path)), reserved_(reserved) {}
   ~PosixWritableFile() override {
     if (fd_ >= 0) (void)::close(fd_);
   }
+  // Takes it over.
+  void attach(int fd) noexcept { fd_ = fd; }
 
   Status append(std::span<const std::byte> bytes) override {
     SPRINGG_RETURN_IF_ERROR(write_all(size_, bytes));
@@ -126,7 +129,7 @@ class PosixWritableFile final : public WritableFile {
     return {};
   }
 
-  int fd_;
+  int fd_ = -1;
   std::string path_;
   std::uint64_t reserved_;
   std::uint64_t size_ = 0;
@@ -136,8 +139,12 @@ class PosixWritableFile final : public WritableFile {
 class PosixMappedFile final : public MappedFile {
  public:
   PosixMappedFile() = default;  // of an empty file
-  PosixMappedFile(void* data, std::size_t size, GuardedRange* range)
-      : data_(data), size_(size), range_(range) {}
+  // Takes the mapping over.
+  void attach(void* data, std::size_t size, GuardedRange* range) noexcept {
+    data_ = data;
+    size_ = size;
+    range_ = range;
+  }
   ~PosixMappedFile() override {
     if (size_ == 0) return;
     release_range(range_);
@@ -167,7 +174,8 @@ Result<std::shared_ptr<const MappedFile>> map_descriptor(int fd, const std::stri
     return io_error("cannot map " + path + ": no regular file").with("file", path);
   }
   const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) return std::shared_ptr<const MappedFile>(new PosixMappedFile);
+  auto file = std::make_shared<PosixMappedFile>();
+  if (size == 0) return std::shared_ptr<const MappedFile>(std::move(file));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) return posix_status(errno, "map", path);
   GuardedRange* range = guard_range(data, size);
@@ -175,7 +183,8 @@ Result<std::shared_ptr<const MappedFile>> map_descriptor(int fd, const std::stri
     (void)::munmap(data, size);
     return posix_status(ENOMEM, "map", path);
   }
-  return std::shared_ptr<const MappedFile>(new PosixMappedFile(data, size, range));
+  file->attach(data, size, range);
+  return std::shared_ptr<const MappedFile>(std::move(file));
 }
 
 bool is_regular(int directory_fd, const dirent& entry) {
@@ -235,28 +244,27 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<WritableFile>> create(const std::string& path,
                                                std::uint64_t size_hint) override {
+    auto file = std::make_unique<PosixWritableFile>(path, size_hint);
     const int fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (fd < 0) return posix_status(errno, "create", path);
+    file->attach(fd);
     const int error = size_hint == 0 ? 0 : reserve_space(fd, size_hint);
     if (error != 0) {
-      (void)::close(fd);
       (void)::unlink(path.c_str());
       const std::string action = "reserve " + std::to_string(size_hint) + " bytes for";
       return posix_status(error, action, path);
     }
-    return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(fd, path, size_hint));
+    return std::unique_ptr<WritableFile>(std::move(file));
   }
 
   Result<std::shared_ptr<const MappedFile>> map(const std::string& path) override {
     // O_NONBLOCK: opening a pipe must not wait for its other end.
-    const int fd = open_file(path, O_RDONLY | O_NONBLOCK);
-    if (fd < 0 && errno == ELOOP) {
+    const Descriptor fd(open_file(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0 && errno == ELOOP) {
       return io_error("cannot open " + path + ": a symbolic link").with("file", path);
     }
-    if (fd < 0) return posix_status(errno, "open", path);
-    auto mapped = map_descriptor(fd, path);
-    (void)::close(fd);
-    return mapped;
+    if (fd.get() < 0) return posix_status(errno, "open", path);
+    return map_descriptor(fd.get(), path);
   }
 
   Result<std::uint64_t> file_bytes(const std::string& path) override {

@@ -54,7 +54,8 @@ Status publish_manifest(io::FileSystem& files, const std::string& directory,
   if (exists) return already_exists("cannot publish " + path + ": file exists");
   const std::string text = encode_manifest(manifest);
   // What cannot be read again must not take the place of what can.
-  if (const auto decoded = decode_manifest(text); !decoded.ok()) {
+  if (auto decoded = decode_manifest(text); !decoded.ok()) {
+    if (decoded.status().code() == ErrorCode::kResourceExhausted) return decoded.take_status();
     return Status(ErrorCode::kInternal, "manifest to publish: " + decoded.status().message());
   }
   const SectionContent section{kContent, 1, kRequired, std::as_bytes(std::span(text))};
@@ -81,6 +82,7 @@ Result<Manifest> parse_manifest(const std::string& path, std::uint64_t generatio
   SPRINGG_ASSIGN_OR_RETURN(auto file, SectionFile::parse(path, bytes, FileKind::kManifest, kKnown));
   SPRINGG_ASSIGN_OR_RETURN(auto content, file.need(kContent, "content"));
   auto manifest = decode_manifest({reinterpret_cast<const char*>(content.data()), content.size()});
+  if (manifest.status().code() == ErrorCode::kResourceExhausted) return manifest;
   if (!manifest.ok()) return file.defect(kContent, {0, manifest.status().message()});
   if (manifest->generation != generation) {
     return file.defect(kContent, {0, "generation: expected " + std::to_string(generation) +

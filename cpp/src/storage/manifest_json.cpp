@@ -289,6 +289,7 @@ Result<Manifest> decode_manifest(std::string_view json) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
+    if (error == simdjson::MEMALLOC) return out_of_memory();
     return corruption(std::string("manifest is no JSON: ") + simdjson::error_message(error));
   }
   Status status;

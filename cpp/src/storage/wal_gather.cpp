@@ -22,7 +22,7 @@ Status WalGather::begin_file(std::shared_ptr<WalFile> file, WalFileHeader header
     try {
       older_.push_back(std::move(newest_));
     } catch (const std::bad_alloc&) {
-      return resource_exhausted("no memory for another file of the log");
+      return out_of_memory();
     }
     older_bytes_ += older_.back().bytes.size();
   }
@@ -39,8 +39,7 @@ Status WalGather::add(const WalFrame& frame) {
   try {
     newest_.bytes.resize(before + size);
   } catch (const std::bad_alloc&) {
-    return resource_exhausted("no memory for a record of " +
-                              std::to_string(frame.record.payload.size()) + " bytes in the log");
+    return out_of_memory();
   }
   chain_ = encode_wal_frame(std::span(newest_.bytes).subspan(before), salt_, frame, chain_);
   offset_ += size;

@@ -24,7 +24,7 @@ std::uint64_t file_bytes_for(std::uint64_t frame_bytes) {
 }
 
 // What every later call gets, whatever the code of the first error was. with() adds in place.
-Status failure_of(const Status& error) {
+Status failure_of(const Status& error) noexcept try {
   Status status(ErrorCode::kIoError, "the log has failed: " + error.message());
   for (const ErrorDetail& detail : error.details()) {
     if (const auto* number = std::get_if<std::int64_t>(&detail.value)) {
@@ -35,6 +35,8 @@ Status failure_of(const Status& error) {
     }
   }
   return status;
+} catch (const std::bad_alloc&) {
+  return io_error("log has failed");  // a text that needs no memory
 }
 
 }  // namespace
@@ -160,7 +162,7 @@ Status GroupLog::begin_file() {
   try {
     inventory_.add_file({header.sequence, header.first_lsn});
   } catch (const std::bad_alloc&) {
-    return resource_exhausted("no memory for another file of the log");
+    return out_of_memory();
   }
   if (Status status = gather_.begin_file(std::exchange(prepared_, nullptr), header); !status.ok()) {
     inventory_.take_back();
@@ -197,7 +199,7 @@ Status GroupLog::prepare_file(std::uint64_t frame_bytes) {
       status = prepared.take_status();
     }
   } catch (const std::bad_alloc&) {
-    status = resource_exhausted("no memory for another file of the log");
+    status = out_of_memory();
   }
   mutex_.lock();
   preparing_ = false;
@@ -293,7 +295,7 @@ Status GroupLog::write(const WalFlight& flight) {
     for (const WalBatch& batch : flight.older) SPRINGG_RETURN_IF_ERROR(write_batch(batch));
     return write_batch(flight.newest);
   } catch (const std::bad_alloc&) {
-    return resource_exhausted("no memory to write the log");
+    return out_of_memory();
   }
 }
 
@@ -312,11 +314,11 @@ Status GroupLog::sync_file() {
   try {
     return writing_ == nullptr ? Status() : writing_->sync();
   } catch (const std::bad_alloc&) {
-    return resource_exhausted("no memory to sync the log");
+    return out_of_memory();
   }
 }
 
-void GroupLog::fail(const Status& status) {
+void GroupLog::fail(const Status& status) noexcept {
   if (failed_.ok()) failed_ = failure_of(status);
   for (base::CondVar& landed : landed_) landed.notify_all();
   prepared_changed_.notify_all();
@@ -342,7 +344,7 @@ std::string GroupLog::path_of(std::uint64_t sequence) const {
   return directory_ + "/" + wal_file_name(sequence);
 }
 
-void GroupLog::remove_through(Lsn checkpoint) {
+void GroupLog::remove_through(Lsn checkpoint) noexcept {
   {
     base::MutexLock lock(mutex_);
     inventory_.release(checkpoint, last_lsn());
@@ -354,28 +356,34 @@ void GroupLog::remove_through(Lsn checkpoint) {
       sequence = inventory_.take_unneeded(checkpoint, written_lsn());
     }
     if (!sequence) return;
-    (void)files_.remove(path_of(*sequence));
+    (void)remove_file(*sequence);
   }
 }
 
-Status GroupLog::close_and_remove() {
+Status GroupLog::remove_file(std::uint64_t sequence) noexcept try {
+  return files_.remove(path_of(sequence));
+} catch (const std::bad_alloc&) {
+  return out_of_memory();
+}
+
+void GroupLog::close_and_remove() {
+  Status closed = failed_precondition("the log is closed: " + directory_);
   stop_thread();
   base::MutexLock lock(mutex_);
   while (leading_) this_flight().wait(mutex_);
   while (preparing_) prepared_changed_.wait(mutex_);
-  failed_ = failed_precondition("the log is closed: " + directory_);
+  failed_ = std::move(closed);
   // Closed before they are removed.
   writing_.reset();
   prepared_.reset();
   gather_ = WalGather(0, 0);
-  Status first;
-  // The oldest first: what a crash leaves are the newest, which is what a reader can do with.
+  // The oldest first, and none behind one that stays: what is left are the newest, which is what a
+  // reader can do with.
   while (const auto sequence = inventory_.take_any()) {
-    Status status = files_.remove(path_of(*sequence));
+    const Status status = remove_file(*sequence);
     // A file that got no frame written has no name yet.
-    if (!status.ok() && status.code() != ErrorCode::kNotFound && first.ok()) first = status;
+    if (!status.ok() && status.code() != ErrorCode::kNotFound) return;
   }
-  return first;
 }
 
 }  // namespace springg::storage

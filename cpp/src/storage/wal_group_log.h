@@ -35,8 +35,8 @@ class GroupLog final : public WriteAheadLog {
   Status failure() const override;
   void give_up(const Status& error) override;
   std::uint64_t live_bytes() const override;
-  void remove_through(Lsn checkpoint) override;
-  Status close_and_remove() override;
+  void remove_through(Lsn checkpoint) noexcept override;
+  void close_and_remove() override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -50,7 +50,7 @@ class GroupLog final : public WriteAheadLog {
 
   Status begin_file() SPRINGG_REQUIRES(mutex_);
   Status start_thread() SPRINGG_REQUIRES(mutex_);
-  void fail(const Status& status) SPRINGG_REQUIRES(mutex_);
+  void fail(const Status& status) noexcept SPRINGG_REQUIRES(mutex_);
   std::uint64_t next_stamp() SPRINGG_REQUIRES(mutex_);
   base::CondVar& this_flight() SPRINGG_REQUIRES(mutex_) { return landed_[flight_ % 2]; }
   base::CondVar& next_flight() SPRINGG_REQUIRES(mutex_) { return landed_[(flight_ + 1) % 2]; }
@@ -60,8 +60,10 @@ class GroupLog final : public WriteAheadLog {
   Status write_batch(const WalBatch& batch);
   Status sync_file();
   std::string path_of(std::uint64_t sequence) const;
+  Status remove_file(std::uint64_t sequence) noexcept;
 
   void work();
+  void prepare_ahead() noexcept SPRINGG_REQUIRES(mutex_);
   void stop_thread();
 
   io::FileSystem& files_;

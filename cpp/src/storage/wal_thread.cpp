@@ -32,6 +32,13 @@ void GroupLog::stop_thread() {
   if (thread.joinable()) thread.join();
 }
 
+// What fails is told by the next append() that needs the file.
+void GroupLog::prepare_ahead() noexcept try {
+  (void)prepare_file(0);
+} catch (const std::bad_alloc&) {
+  // Of the status; the log is as prepare_file() left it.
+}
+
 void GroupLog::work() {
 #if defined(__linux__)
   (void)::pthread_setname_np(::pthread_self(), "springg-log");
@@ -41,7 +48,7 @@ void GroupLog::work() {
     if (failed_.ok() && prepare_wanted_) {
       prepare_wanted_ = false;
       // A full disk: the next append() that needs the file tries again.
-      if (prepared_ == nullptr && !preparing_) (void)prepare_file(0);
+      if (prepared_ == nullptr && !preparing_) prepare_ahead();
       continue;
     }
     if (!failed_.ok() || last_lsn() == durable_lsn()) {

@@ -88,9 +88,10 @@ class WriteAheadLog {
   virtual std::uint64_t live_bytes() const = 0;
   // Frames up to `checkpoint` are needed no more: removes the files that hold no others (not the
   // one being written). A file that cannot be removed is left for the next open.
-  virtual void remove_through(Lsn checkpoint) = 0;
-  // After a clean checkpoint of everything: closes and removes all files. No call may follow.
-  virtual Status close_and_remove() = 0;
+  virtual void remove_through(Lsn checkpoint) noexcept = 0;
+  // After a clean checkpoint of everything: closes and removes all files. What cannot be removed is
+  // left to the next open, which needs nothing of it. No call may follow.
+  virtual void close_and_remove() = 0;
 };
 
 }  // namespace springg::storage
