@@ -53,12 +53,12 @@ Status check_search(const Index& index, const std::vector<float>& vectors,
   return {};
 }
 
-Result<Model::Rows> rows_of(Index& index) {
+Result<Model::Rows> rows_of(Index& index, bool reader) {
   const std::string name = index.name();
   SPRINGG_ASSIGN_OR_RETURN(const auto view, index.view());
   SPRINGG_ASSIGN_OR_RETURN(const std::size_t count, index.rows());
   SPRINGG_ASSIGN_OR_RETURN(const IndexStats stats, index.stats());
-  if (!stats.read_only.empty()) return corruption(stats.read_only);
+  if (!reader && !stats.read_only.empty()) return corruption(stats.read_only);
   const RecordBatch batch = view->records(0, view->rows(), {.metadata = true, .vectors = true});
   if (count != view->rows() || batch.ids.size() != count) {
     return disagree(name, "rows() says " + std::to_string(count) + ", its view has " +
@@ -112,7 +112,7 @@ Result<std::vector<Model>> models_of(engine::DatabaseCore& database, std::size_t
       if (of.value_or(owner) == owner) models[owner].indexes()[name];
     }
     SPRINGG_ASSIGN_OR_RETURN(const auto index, database.index(name));
-    SPRINGG_ASSIGN_OR_RETURN(Model::Rows rows, rows_of(*index));
+    SPRINGG_ASSIGN_OR_RETURN(Model::Rows rows, rows_of(*index, database.options().read_only));
     for (auto& [id, row] : rows) {
       const std::uint64_t owner = of.value_or(id / kIdsOfOwner);
       if (owner >= owners) return disagree(name, "id " + std::to_string(id) + " is nobody's");

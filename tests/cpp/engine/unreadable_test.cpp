@@ -232,6 +232,29 @@ TEST_CASE("no call answers, and none writes, from a segment that cannot be read 
   require_ok(place.core->close());
 }
 
+TEST_CASE("a segment that cannot be read holds up no other index") {
+  Place place(Metric::kCosine, numbers(0, kRows));
+  const auto other = new_index(*place.core, "other", 2, Metric::kL2);
+  const Rows more = random_rows(40, 2);
+  require_value(place.index->remove(numbers(0, 1)));
+  place.segment->tells = true;
+  place.segment->zero(place.segment->pages() - 1);
+  for (std::uint64_t id = 0; id < 40; ++id) {
+    require_value(other->add(numbers(id, id + 1), more.view(id, 1), nullptr, nullptr));
+    if (id == 20) CHECK(place.core->flush().code() == ErrorCode::kCorruption);
+  }
+  CHECK(require_value(other->stats()).segments == 1);
+  CHECK(require_value(other->stats()).memtable_rows == 19);
+  CHECK(place.core->close().code() == ErrorCode::kCorruption);
+  CHECK(place.core->gone());
+  // Its file is whole for the next process: nothing of either index is lost.
+  place.index.reset();
+  place.core = place.open();
+  CHECK(row_count(*require_value(place.core->index("words"))) == kRows - 1);
+  CHECK(row_count(*require_value(place.core->index("other"))) == 40);
+  require_ok(place.core->close());
+}
+
 TEST_CASE("rows of segments that are found bad while they are merged are not written") {
   Place place(Metric::kCosine, mixed_ids(0, kRows));
   place.segment->tells = true;
