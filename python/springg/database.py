@@ -88,7 +88,7 @@ def open(  # noqa: A001 - springg.open, as gzip.open
     A database of a directory, and an `Index` of it, can be pickled: it is opened again by its path,
     read-only, where it is unpickled.
     """
-    encoded = real_path(path)[1]
+    encoded = real_path(path, memory=True)[1]
     level = checked("durability", durability)
     limit = _bytes_of(memory_limit)
     core = _core.Database.open(encoded, threads, limit, level, boolean("read_only", read_only))
@@ -277,6 +277,8 @@ class Database:
         ------
         FailedPrecondition
             There is something at `path`, or the database is in memory alone.
+        InvalidArgument
+            `path` lies in the database's own directory.
         ResourceExhausted, IoError
             Nothing is left of it.
         """

@@ -145,6 +145,8 @@ def restore(snapshot: str | os.PathLike[str], path: str | os.PathLike[str]) -> s
         The snapshot is damaged (file and offset); nothing is restored.
     FailedPrecondition
         There is something at `path`.
+    InvalidArgument
+        `path` lies in the snapshot.
     NotFound, ResourceExhausted, IoError
 
     Examples
@@ -185,16 +187,20 @@ def check(path: str | os.PathLike[str], *, repair: bool = False) -> CheckReport:
     Raises
     ------
     FailedPrecondition
-        `repair`, and somebody has it open.
+        `repair`, there is damage, and somebody has it open.
     Corruption
-        `repair`, and no manifest is whole; nothing is changed.
+        `repair`, and no manifest is whole: nothing is changed, but for links to the files in
+        ``damaged/``.
     NotFound, IoError
     """
     return CheckReport(_core.check(real_path(path)[1], boolean("repair", repair)))
 
 
-def real_path(path: str | os.PathLike[str]) -> tuple[str, bytes]:
-    """Return a directory's one name, however it was spelled and whatever chdir() follows."""
+def real_path(path: str | os.PathLike[str], *, memory: bool = False) -> tuple[str, bytes]:
+    """Return a directory's one name, however it was spelled and whatever chdir() follows.
+
+    `memory`: ":memory:" is allowed as well.
+    """
     name = os.fspath(path)
     if not isinstance(name, str):
         raise TypeError(f"path must be a str or os.PathLike[str], got {type(path).__name__}")
@@ -205,6 +211,8 @@ def real_path(path: str | os.PathLike[str]) -> tuple[str, bytes]:
     try:
         if name != ":memory:":
             name = os.path.realpath(name)
+        elif not memory:
+            raise error_of("invalid_argument", "path is ':memory:': expected a directory")
         return name, os.fsencode(name)
     except UnicodeEncodeError as error:
         raise error_of("invalid_argument", f"path is no file name: {error}") from None

@@ -60,6 +60,29 @@ def test_check_clean(data):
     assert found["unknown_files"] == ["mine.txt"]
 
 
+def test_commands_that_read_change_nothing(data, tmp_path):
+    (segment,) = data.glob("*.segment")
+    content = bytearray(segment.read_bytes())
+    content[-9000] ^= 1  # of the graph, which an open for writing would make again on the disk
+    segment.write_bytes(content)
+    before = {file.name: file.read_bytes() for file in data.iterdir()}
+    assert document("info", data)["indexes"][0]["rows"] == 300
+    run("search", data, "points", "--vector", "[1,2,3,4]")
+    run("export", data, "points", tmp_path / "rows.npy")
+    assert {file.name: file.read_bytes() for file in data.iterdir()} == before
+    assert len(document("check", data, code=1)["problems"]) == 1
+
+
+def test_commands_that_read_do_so_beside_a_writer(data, tmp_path):
+    with springg.open(data) as db:
+        db["points"].add(300, [1, 2, 3, 4])
+        assert document("info", data)["indexes"][0]["rows"] == 301
+        ran = run("search", data, "points", "--vector", "[1,2,3,4]", "-k", "1", "--json")
+        assert json.loads(ran.stdout)[0]["id"] == 300
+        run("export", data, "points", tmp_path / "rows.npy")
+    assert len(np.load(tmp_path / "rows.npy")) == 301
+
+
 def test_check_damaged_and_repair(data):
     segment = damage(data)
     ran = run("check", data, code=1)

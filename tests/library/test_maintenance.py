@@ -47,6 +47,24 @@ def test_a_snapshot_is_a_database_of_its_own(tmp_path):
         memory.snapshot(tmp_path / "m")
 
 
+def test_a_snapshot_goes_elsewhere(tmp_path):
+    fill(tmp_path / "d")
+    with springg.open(tmp_path / "d") as db:
+        for target in (tmp_path / "d" / "sub", tmp_path / "d"):
+            with pytest.raises((springg.InvalidArgument, springg.FailedPrecondition)):
+                db.snapshot(target)
+        assert not (tmp_path / "d" / "sub").exists()
+        with pytest.raises(springg.InvalidArgument, match="expected a directory"):
+            db.snapshot(":memory:")
+        db.snapshot(tmp_path / "s")
+    with pytest.raises(springg.InvalidArgument, match="lies in"):
+        springg.restore(tmp_path / "s", tmp_path / "s" / "again")
+    with pytest.raises(springg.InvalidArgument, match="expected a directory"):
+        springg.restore(tmp_path / "s", ":memory:")
+    with pytest.raises(springg.InvalidArgument, match="expected a directory"):
+        springg.check(":memory:")
+
+
 def test_a_snapshot_while_threads_write_is_of_one_moment(tmp_path):
     with springg.open(tmp_path / "d", durability="process", threads=2) as db:
         index = db.create_index("a", 2, metric="l2")

@@ -52,6 +52,10 @@ Status StoreCopy::check_empty(bool locked) const {
 }
 
 Status StoreCopy::begin() {
+  if (to_ == from_ || to_.starts_with(from_ + "/")) {
+    return invalid_argument("target " + to_ + " lies in the database at " + from_ +
+                            ": expected a directory elsewhere");
+  }
   SPRINGG_RETURN_IF_ERROR(files_.create_directories(to_));
   SPRINGG_RETURN_IF_ERROR(check_empty(false));
   SPRINGG_ASSIGN_OR_RETURN(auto lock, files_.lock_directory(to_));

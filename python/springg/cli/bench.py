@@ -52,7 +52,7 @@ def bench(
         springg bench data/ articles --queries queries.npy -k 100 --recall .9,.95,.99
     """
     targets = parse_targets(recall)
-    with existing(directory) as database:
+    with existing(directory, read_only=True) as database:
         index = database[name]
         if len(index) == 0:
             raise error_of("failed_precondition", f"index {name!r} is empty: nothing to measure")

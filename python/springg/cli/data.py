@@ -220,7 +220,7 @@ def search(
     """
     if sum(given is not None for given in (vector, identifier, file)) != 1:
         raise typer.BadParameter("give one of --vector, --id and --file")
-    with existing(directory) as database:
+    with existing(directory, read_only=True) as database:
         index = database[name]
         if vector is not None:
             queries = parse_vector(vector)
@@ -332,7 +332,7 @@ def info(
         springg info data/
         springg info data/ articles --json
     """
-    with existing(directory) as database:
+    with existing(directory, read_only=True) as database:
         names = database.indexes() if name is None else [name]
         indexes = []
         for each in names:
@@ -406,7 +406,7 @@ def export(
         springg export data/ articles vectors.npy
         springg export data/ articles articles --format springg1
     """
-    with existing(directory) as database:
+    with existing(directory, read_only=True) as database:
         index = database[name]
         index.export_file(file, format=format, normalise=normalise)
         rows = len(index)
