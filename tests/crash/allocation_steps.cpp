@@ -190,7 +190,12 @@ const Step kReads[] = {
     {"search", [](Trial& t) { search_of(t, "graph"); }, [](Trial& t) { return search(t, {}); },
      &nearest_are_found, &nothing},
     {"search_exact", [](Trial& t) { search_of(t, "a"); },
-     [](Trial& t) { return search(t, {.exact = true}); }, &nearest_are_found, &nothing},
+     [](Trial& t) {
+       SearchOptions options;
+       options.exact = true;
+       return search(t, options);
+     },
+     &nearest_are_found, &nothing},
     {"search_batch", [](Trial& t) { search_of(t, "graph"); },
      [](Trial& t) { return search(t, {}, 30); }, &nearest_are_found, &nothing},
     {"search_filtered", [](Trial& t) { search_of(t, "b"); },
@@ -260,10 +265,17 @@ const Step kReads[] = {
      &nothing},
 };
 
-// The outcome of a write while memory is short elsewhere.
-void settle(Trial& t, const Status& status) {
-  if (status.ok()) return rows_are_stored(t);
-  if (status.code() != ErrorCode::kResourceExhausted) must(status, "a write");
+// What may happen while memory is short elsewhere.
+bool done(const Status& status) {
+  if (!status.ok() && status.code() != ErrorCode::kResourceExhausted) must(status, "a call");
+  return status.ok();
+}
+
+void wait_until_quiet() {
+  for (std::uint64_t before = 0, quiet = 0; quiet < 5; ++quiet) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (std::exchange(before, allocations_counted()) != allocations_counted()) quiet = 0;
+  }
 }
 
 }  // namespace
@@ -277,20 +289,21 @@ std::vector<Step> steps() {
 }
 
 void work_for_all_threads(Trial& t) {
-  for (int i = 0; i < 4; ++i) {
-    many_rows(t);
-    settle(t, upsert(t));
+  // Segments that are merged, memtables that become some, and a log that goes on in new files.
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    rows_for(t, "a", 200 + i * 70, 70);
+    if (done(upsert(t))) rows_are_stored(t);
     other_rows(t);
-    settle(t, upsert(t));
-    search_of(t, "graph");
-    if (search(t, {}, 30).ok()) nearest_are_found(t);
-    static_cast<void>(t.database->flush());
+    if (done(upsert(t))) rows_are_stored(t);
+    rows_for(t, "graph", 0, 30);
+    if (!done(upsert(t))) continue;
+    rows_are_stored(t);
+    if (done(search(t, {}, 30))) nearest_are_found(t);
   }
-  // Until the background has nothing more to do.
-  for (std::uint64_t before = 0, quiet = 0; quiet < 5; ++quiet) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (std::exchange(before, allocations_counted()) != allocations_counted()) quiet = 0;
-  }
+  wait_until_quiet();
+  static_cast<void>(done(t.database->flush()));
+  // Waits for merges.
+  static_cast<void>(done(t.index("a")->optimize(nullptr)));
 }
 
 }  // namespace springg::crash

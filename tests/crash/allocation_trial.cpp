@@ -155,14 +155,14 @@ std::uint64_t Trial::fresh(std::uint64_t count) {
   return std::exchange(next_number_, next_number_ + count);
 }
 
-void Trial::upsert(const std::string& name, const Batch& rows) {
-  must(index(name)->upsert(rows.ids, rows.vectors(), &rows.metadata, nullptr), "upsert");
-  for (const auto& [id, row] : rows.rows) model[name][id] = row;
+void Trial::upsert(const std::string& name, const Batch& stored) {
+  must(index(name)->upsert(stored.ids, stored.vectors(), &stored.metadata, nullptr), "upsert");
+  for (const auto& [id, row] : stored.rows) model[name][id] = row;
 }
 
-void Trial::remove(const std::string& name, const Batch& rows) {
-  must(index(name)->remove(rows.ids), "remove");
-  for (const auto& [id, row] : rows.rows) model[name].erase(id);
+void Trial::remove(const std::string& name, const Batch& removed) {
+  must(index(name)->remove(removed.ids), "remove");
+  for (const auto& [id, row] : removed.rows) model[name].erase(id);
 }
 
 void Trial::several_parts() {
@@ -227,7 +227,7 @@ void Trial::verify_files() const {
 }
 
 void Trial::take_background_errors() {
-  for (const auto& [name, rows] : model) must(index(name)->stats(), "stats");
+  for (const auto& entry : model) must(index(entry.first)->stats(), "stats");
   if (must(database->background_error(), "background_error").empty()) return;
   const Batch one = batch(0, 1);
   const auto stored = index("a")->upsert(one.ids, one.vectors(), &one.metadata, nullptr);

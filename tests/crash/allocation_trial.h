@@ -63,14 +63,14 @@ class Trial {
   Batch batch(std::uint64_t first, std::uint64_t count);
   std::uint64_t fresh(std::uint64_t count);  // numbers that no row has had
   // These must succeed.
-  void upsert(const std::string& index, const Batch& rows);
-  void store(const std::string& index, std::uint64_t first, std::uint64_t count) {
-    upsert(index, batch(first, count));
+  void upsert(const std::string& name, const Batch& stored);
+  void store(const std::string& name, std::uint64_t first, std::uint64_t count) {
+    upsert(name, batch(first, count));
   }
-  void remove(const std::string& index, const Batch& rows);
+  void remove(const std::string& name, const Batch& removed);
   // Rows in several segments and in the memtable, deleted ones in each. Target: that index.
   void several_parts();
-  void create(const std::string& index, Metric metric, ScalarType dtype);
+  void create(const std::string& name, Metric metric, ScalarType dtype);
   std::shared_ptr<Index> index(const std::string& name) const;
 
   // An index has another name now.

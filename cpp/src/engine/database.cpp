@@ -214,10 +214,7 @@ class DatabaseHandle final : public Database {
   }
 
   Status close() override {
-    SPRINGG_RETURN_IF_ERROR(guarded([&]() -> Status {
-      SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
-      return CallScope::check_not_nested(core_->runtime());
-    }));
+    SPRINGG_RETURN_IF_ERROR(guarded([&] { return check_may_close(); }));
     if (closed_.exchange(true)) return {};
     Status status = registered_ ? Register::instance().close(core_) : core_->close();
     if (!status.ok() && !core_->gone()) closed_.store(false);
@@ -226,6 +223,10 @@ class DatabaseHandle final : public Database {
   bool closed() const override { return closed_.load(); }
 
  private:
+  Status check_may_close() const {
+    SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
+    return CallScope::check_not_nested(core_->runtime());
+  }
   Status check_open() const {
     SPRINGG_RETURN_IF_ERROR(core_->runtime().process.check());
     return closed_.load() ? failed_precondition("database is closed") : Status{};

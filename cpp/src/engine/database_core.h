@@ -132,8 +132,7 @@ class DatabaseCore final : public IndexHome,
   // call can be writing them. Failures leave garbage, no harm.
   void remove_garbage(bool temporary) noexcept SPRINGG_REQUIRES(flush_mutex_)
       SPRINGG_EXCLUDES(catalog_mutex_);
-  std::set<std::string> live_files() SPRINGG_REQUIRES(flush_mutex_)
-      SPRINGG_EXCLUDES(catalog_mutex_);
+  std::set<std::string> live_files() SPRINGG_EXCLUDES(catalog_mutex_, files_mutex_);
 
   // following.cpp
   Status check_writable() const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A database that was opened read-only: it shows what a replica of the directory has.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "engine/database_core.h"
@@ -46,10 +47,12 @@ Status DatabaseCore::refresh_replica(bool patient) {
     durable_ = std::move(manifest);
     auto name = names.begin();
     for (const auto& entry : indexes_) entry.second->rename(std::move(*name++));
-    std::erase_if(indexes, [&](const auto& old) {
-      return std::any_of(indexes_.begin(), indexes_.end(),
-                         [&](const auto& entry) { return entry.second == old.second; });
-    });
+    for (auto old = indexes.begin(); old != indexes.end();) {
+      const bool there = std::any_of(indexes_.begin(), indexes_.end(), [&](const auto& entry) {
+        return entry.second == old->second;
+      });
+      old = there ? indexes.erase(old) : std::next(old);
+    }
   }
   catalog_behind_ = false;
   for (const auto& dropped : indexes) dropped.second->drop();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Segments into fewer segments, in the background.
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "engine/index_impl.h"
@@ -81,13 +82,12 @@ Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& ex
   return {};
 }
 
-void IndexImpl::wake_merger() noexcept {
-  // Without memory or a thread for it now: the next write asks again.
-  if_memory_allows([&]() SPRINGG_REQUIRES(write_mutex_) {
-    if (!merge_due() || merger_awake_.exchange(true)) return;
-    const std::shared_ptr<BackgroundTask> task(shared_from_this(), &merger_);
-    if (!runtime_->keeper.add(task)) merger_awake_.store(false);
-  });
+void IndexImpl::wake_merger() noexcept try {
+  if (!merge_due() || merger_awake_.exchange(true)) return;
+  const std::shared_ptr<BackgroundTask> task(shared_from_this(), &merger_);
+  if (!runtime_->keeper.add(task)) merger_awake_.store(false);
+} catch (const std::bad_alloc&) {
+  // Without memory to look for it now: the next write asks again.
 }
 
 bool IndexImpl::Merger::background_step(Progress& stop) {
