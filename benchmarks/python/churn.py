@@ -5,8 +5,8 @@ An index of the steady size (dictionary embeddings, cosine, 384 dimensions) gets
 ids and 20 % deletes, from one thread, in calls of a hundred rows, while another thread searches
 1-NN queries of ef 64. First at full speed for `--seconds`, in a directory of its own at the
 database's durability, then offered at half of the rate that was sustained. Reports rows/s by
-minute, search times, and segments, memory and disk over time. Meanwhile snapshots are taken; each is
-restored at the end and compared, row by row, with what the writer had done up to its position.
+minute, search times, and segments, memory and disk over time. Meanwhile snapshots are taken; each
+is restored at the end and compared, row by row, with what the writer had done up to its position.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """What it costs in Python that a write is on the disk, and how soon a killed database is back.
 
 `threads`: calls of one row from 1 and from 64 threads, at `disk`: calls a second, in turns.
-`bulk`: one call of 100,000 x 384 dictionary embeddings at `disk` and at `buffered`, `optimize()` and
-`close()` included, in turns. `killed`: a process that adds rows without pause is killed at some
+`bulk`: one call of 100,000 x 384 dictionary embeddings at `disk` and at `buffered`, `optimize()`
+and `close()` included, in turns. `killed`: a process that adds rows without pause is killed at some
 moment, again and again; seconds until the directory is open.
 """
 

@@ -436,7 +436,8 @@ class Index(IndexFiles, IndexSettings):
         """Rows, deleted, segments, memtable_rows, unindexed_rows, lsn, bytes, background_error.
 
         ``bytes`` has vectors, graph, codes, metadata, ids, other and total, in memory or mapped;
-        ``background_error`` is the error of background work that the next write will raise, or None.
+        ``background_error`` is the error of background work that the next write will raise, or
+        None.
         """
         return self._core.stats()
 

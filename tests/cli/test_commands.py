@@ -322,7 +322,7 @@ def test_unknown_index_names_near_ones(data):
 
 def test_locked_directory_names_the_process(data):
     with springg.open(data):
-        ran = run("info", data, code=3)
+        ran = run("import", data, "points", "rows.npy", code=3)
     assert str(os.getpid()) in ran.stderr
 
 

@@ -78,7 +78,7 @@ def test_commands_that_read_do_so_beside_a_writer(data, tmp_path):
         db["points"].add(300, [1, 2, 3, 4])
         assert document("info", data)["indexes"][0]["rows"] == 301
         ran = run("search", data, "points", "--vector", "[1,2,3,4]", "-k", "1", "--json")
-        assert json.loads(ran.stdout)[0]["id"] == 300
+        assert json.loads(ran.stdout)["hits"][0]["id"] == 300
         run("export", data, "points", tmp_path / "rows.npy")
     assert len(np.load(tmp_path / "rows.npy")) == 301
 

@@ -116,7 +116,8 @@ class Seed {
     const float values[kDimensions] = {1, 2};
     IdColumn id;
     id.append_integer(1);
-    const auto written = (*made)->upsert(id, {values, 1, kDimensions, kDimensions}, nullptr, nullptr);
+    const MatrixView row{values, 1, kDimensions, kDimensions};
+    const auto written = (*made)->upsert(id, row, nullptr, nullptr);
     if (!written.ok()) return wrong(written.status());
     const auto expected = fingerprint_of(*writer);
     writer->abandon();

@@ -60,12 +60,13 @@ class DatabaseCore final : public IndexHome,
   // Works on `executor`. `progress` (may be null) only stops it.
   Status flush(base::Executor& executor, Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
   Status flush_once(base::Executor& executor, Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
-  // Indexes that cannot be read stay as they are; kCorruption of the first when the others are done.
+  // Indexes that cannot be read stay as they are: kCorruption of the first when all else is done.
   Status flush() { return flush(runtime_->pool, nullptr); }
   std::map<std::string, std::uint64_t> memory_usage() const;
   std::map<std::string, std::uint64_t> stats() const;
-  // Waits for running calls, flushes, lets go of everything. On an error that may pass it is open as
-  // before, else (kCorruption, a log that has failed) it is closed, and the log stays.
+  // Waits for running calls, flushes, lets go of everything. After an error that may pass it is
+  // open as before; after others (kCorruption, a log that has failed) it is closed, and the log
+  // stays.
   Status close();
   // The same without a flush: for destructors.
   void abandon();
@@ -188,7 +189,7 @@ class DatabaseCore final : public IndexHome,
 
   std::atomic<bool> checkpoint_asked_{false};
   std::atomic<std::uint64_t> log_floor_{0};  // bytes of the log that the last flush had to leave
-  std::atomic<bool> closing_{false};  // background flushes end, and none begins
+  std::atomic<bool> closing_{false};         // background flushes end, and none begins
   std::atomic<bool> gone_{false};
 
   mutable base::Mutex error_mutex_;

@@ -124,7 +124,7 @@ TEST_CASE("changes of the catalogue that fail leave it as it was") {
   const auto index = make_index(*database, 4);
   require_value(index->add(numbers(0, 10), random_rows(10, 4).all(), nullptr, nullptr));
   require_ok(database->flush());
-  // Creating the file, its bytes, its sync and its name; the sync of the directory is the next test.
+  // Creating the file, its bytes, its sync, its name; the sync of the directory is the next test.
   for (std::uint64_t call = 0; call < 4; ++call) {
     fail_at(files, call, false);
     CHECK(database->create_index("new", index->options(), false).status().code() ==

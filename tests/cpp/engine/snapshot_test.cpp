@@ -211,7 +211,8 @@ TEST_CASE("a target that is not empty is refused and left alone") {
   require_value(source->snapshot("/s"));
   const auto before = require_value(files->list("/s"));
   CHECK(source->snapshot("/s").status().code() == ErrorCode::kFailedPrecondition);
-  CHECK(source->snapshot("/d").status().code() == ErrorCode::kFailedPrecondition);
+  CHECK(source->snapshot("/d").status().code() == ErrorCode::kInvalidArgument);
+  CHECK(source->snapshot("/d/inside").status().code() == ErrorCode::kInvalidArgument);
   CHECK(require_value(files->list("/s")) == before);
   CHECK(open_memory()->snapshot("/s2").status().code() == ErrorCode::kFailedPrecondition);
 }

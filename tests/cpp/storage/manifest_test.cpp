@@ -194,7 +194,7 @@ TEST_CASE("a manifest that could not be read again is not published") {
   CHECK(files->list("/").value().empty());
 }
 
-TEST_CASE("whatever call fails, the state stays the old manifest's until the new one has its name") {
+TEST_CASE("whatever call fails, the old manifest counts until the new one has its name") {
   Status status;
   for (std::uint64_t failures = 0; failures < 20; ++failures) {
     io::FaultFileSystem files;
