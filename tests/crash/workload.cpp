@@ -229,19 +229,19 @@ class Workload {
     const MatrixView vectors{values.data(), chosen.size(), kDimensions, kDimensions};
     const Durability level = durability();
     const auto index = std::move(database_->index(name)).value();
-    note((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " +
-                   name + " at " + std::string(to_string(level)),
-               level,
-               [&] {
-                 return update ? index->update(ids, &vectors, &metadata, nullptr, level).status()
-                               : index->upsert(ids, vectors, &metadata, nullptr, level).status();
-               },
-               [&] {
-                 for (auto& [id, row] : chosen) {
-                   if (update && !row.metadata.has_value()) row.metadata = rows[id].metadata;
-                   rows[id] = std::move(row);
-                 }
-               });
+    note((update ? "update " : "upsert ") + std::to_string(chosen.size()) + " rows of " + name +
+             " at " + std::string(to_string(level)),
+         level,
+         [&] {
+           return update ? index->update(ids, &vectors, &metadata, nullptr, level).status()
+                         : index->upsert(ids, vectors, &metadata, nullptr, level).status();
+         },
+         [&] {
+           for (auto& [id, row] : chosen) {
+             if (update && !row.metadata.has_value()) row.metadata = rows[id].metadata;
+             rows[id] = std::move(row);
+           }
+         });
   }
 
   void patch() {

@@ -40,6 +40,7 @@ Status DatabaseCore::refresh_replica(bool patient) {
   auto indexes = replica_->indexes();
   storage::Manifest manifest = replica_->manifest();
   std::vector<std::string> names;
+  names.reserve(indexes.size());
   for (const auto& entry : indexes) names.push_back(entry.first);
   {
     base::MutexLock lock(catalog_mutex_);

@@ -39,8 +39,8 @@ class Repair {
     Salvage salvage;
     Tuning tuning;
     tuning.compare_later_bytes = storage::kCompareAll;
-    SPRINGG_ASSIGN_OR_RETURN(
-        const auto core, DatabaseCore::open(directory_, {}, &files_, clock_, tuning, &salvage));
+    SPRINGG_ASSIGN_OR_RETURN(const auto core,
+                             DatabaseCore::open(directory_, {}, &files_, clock_, tuning, &salvage));
     const storage::Manifest manifest = core->manifest();
     SPRINGG_RETURN_IF_ERROR(core->close());
     tell_log_rows(salvage, manifest);

@@ -45,8 +45,8 @@ std::optional<std::uint32_t> SegmentPart::find(const IdView& id, std::uint32_t r
 bool SegmentPart::background_step(Progress& stop) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point end = Clock::now() + kStepTime;
-  const auto rows = static_cast<std::uint32_t>(
-      std::max<std::size_t>(kStepBytes / space_.vectors.stride, 1));
+  const auto rows =
+      static_cast<std::uint32_t>(std::max<std::size_t>(kStepBytes / space_.vectors.stride, 1));
   while (next_compared_ < segment_->rows() && !segment_->unreadable()) {
     if (Clock::now() >= end || !stop.update(0, 0)) return true;
     const std::uint32_t last = next_compared_ + std::min(rows, segment_->rows() - next_compared_);

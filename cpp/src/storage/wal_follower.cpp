@@ -111,9 +111,9 @@ std::uint64_t WalFollower::bytes_of_log(const std::optional<WalFileHeader>& next
 Status WalFollower::check_joint(const WalFileHeader& next) const {
   const std::string begin = std::to_string(next.first_lsn);
   if (next_ < next.first_lsn) {
-    return damaged_at(file_->path, offset_, next_,
-                      "the next file starts with position " + begin +
-                          ", before that one is missing");
+    return damaged_at(
+        file_->path, offset_, next_,
+        "the next file starts with position " + begin + ", before that one is missing");
   }
   if (next.sequence != file_->sequence + 1) return {};
   if (frame_ == next.first_lsn && chain_ == next.previous_crc) return {};

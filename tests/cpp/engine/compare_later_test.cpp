@@ -51,8 +51,8 @@ struct Place {
       require_value(filled->add(numbers(0, kRows), rows.all(), nullptr, nullptr));
       require_ok(made->close());
     }
-    const auto vector = std::as_bytes(
-        std::span(rows.values).subspan(kDamaged * kDimensions, kDimensions));
+    const auto vector =
+        std::as_bytes(std::span(rows.values).subspan(kDamaged * kDimensions, kDimensions));
     files.map_as([vector](const std::string& path, testing::WatchedFileSystem::Mapping mapped)
                      -> testing::WatchedFileSystem::Mapping {
       if (!path.ends_with(".segment")) return mapped;
@@ -157,9 +157,8 @@ TEST_CASE("answers come from vectors whose blocks were compared") {
 
 TEST_CASE("a damaged vector that nobody asks for is found in the background") {
   const OpenPlace place(later(true));
-  CHECK(eventually([&] {
-    return place.index->contains(one(5)[0]).status().code() == ErrorCode::kCorruption;
-  }));
+  CHECK(eventually(
+      [&] { return place.index->contains(one(5)[0]).status().code() == ErrorCode::kCorruption; }));
 }
 
 }  // namespace springg::test
