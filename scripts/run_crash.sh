@@ -17,12 +17,21 @@ lane() {
   "$@"
 }
 
+# Some containers forbid tracing: said aloud, since the lane proves less without it.
+traced() {
+  if strace -qq -o /dev/null true; then
+    lane "$@"
+  else
+    echo "== NOT RUN, because this machine does not permit strace: $*"
+  fi
+}
+
 short() {
   lane "$programs/crash_states" --states 250000
   lane "$programs/flips"
   lane "$programs/allocations" --stride 7
   lane "$programs/kill_cycles" --cycles 3000
-  lane "$python" tests/crash/syscalls.py "$programs/scenario"
+  traced "$python" tests/crash/syscalls.py "$programs/scenario"
   lane "$python" tests/crash/kill_python.py --cycles 60
   lane "$python" tests/crash/full_disk.py "$programs/scenario"
 }

@@ -64,6 +64,16 @@ bool was_written(std::span<const std::byte> file, std::uint64_t salt, const WalB
   return end && !has_unwritten_sector(file, bad.offset, *end);
 }
 
+std::optional<std::uint64_t> next_whole_frame(std::span<const std::byte> file, std::uint64_t salt,
+                                              std::uint64_t from, Lsn above, Lsn through) {
+  for (std::size_t at = from + kWord; at + kWalFrameHeaderBytes <= file.size(); at += kWord) {
+    if (!starts_wal_frame(file, at)) continue;
+    const auto header = decode_wal_frame_header(file.subspan(at), salt);
+    if (header && header->lsn > above && header->lsn <= through) return at;
+  }
+  return std::nullopt;
+}
+
 std::uint64_t end_of_bytes(std::span<const std::byte> file, std::uint64_t offset) {
   std::size_t end = file.size();
   // Zeros are skipped in large steps: most of a file may be what was written ahead.

@@ -25,6 +25,11 @@ struct WalBadFrame {
 // the whole newest file.
 bool was_written(std::span<const std::byte> file, std::uint64_t salt, const WalBadFrame& bad);
 
+// Where the first frame behind `from` begins whose header verifies and whose position is above
+// `above` and at most `through`. For going on behind damage to frames that nobody needs any more.
+std::optional<std::uint64_t> next_whole_frame(std::span<const std::byte> file, std::uint64_t salt,
+                                              std::uint64_t from, Lsn above, Lsn through);
+
 // The end of the last byte that is not zero, at least `offset`.
 std::uint64_t end_of_bytes(std::span<const std::byte> file, std::uint64_t offset);
 

@@ -190,10 +190,23 @@ Status WalFollower::deliver(const WalFrameHeader& header,
                 {header.index_ref, static_cast<WalType>(header.type), payload}});
 }
 
+bool WalFollower::skip_damage(std::uint64_t limit) {
+  if (frame_ >= next_) return false;
+  const auto bytes = file_->bytes().first(limit);
+  const auto found = next_whole_frame(bytes, file_->header.salt, offset_, frame_, next_);
+  if (!found) return false;
+  const auto header = decode_wal_frame_header(bytes.subspan(*found), file_->header.salt);
+  offset_ = *found;
+  frame_ = header->lsn;
+  chain_ = header->previous_crc;
+  return true;
+}
+
 Result<WalFollower::End> WalFollower::read(std::uint64_t limit, bool complete, Look look,
                                            base::FunctionRef<Status(const WalFrame&)> visit) {
   while (limit >= offset_ + kFrameBytesMin) {
     SPRINGG_ASSIGN_OR_RETURN(const auto header, next_header(limit));
+    if (!header && skip_damage(limit)) continue;
     if (!header) return judge_rest(complete, look);
     if (header->lsn >= next_) {
       const Payload payload = judge_payload(*header, complete, look);

@@ -72,6 +72,8 @@ class WalFollower {
   // mapped.
   Result<End> read(std::uint64_t limit, bool complete, Look look,
                    base::FunctionRef<Status(const WalFrame&)> visit);
+  // Goes on behind damage to frames that were visited, or are not wanted; as a scan does.
+  bool skip_damage(std::uint64_t limit);
   // Whether the file behind this one begins where this one ends.
   Status check_joint(const WalFileHeader& next) const;
   Result<std::optional<WalFrameHeader>> next_header(std::uint64_t limit) const;

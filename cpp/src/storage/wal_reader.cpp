@@ -137,6 +137,20 @@ class Scanner {
     return header;
   }
 
+  // Damage to frames that are not needed is of no consequence: behind it the scan goes on with the
+  // next whole frame that does not lie beyond the first that is needed.
+  bool skip_damage(const LogFile& file, std::uint64_t limit) {
+    if (next_ > after_) return false;
+    const auto bytes = file.bytes().first(limit);
+    const auto found = next_whole_frame(bytes, file.header.salt, offset_, next_, after_ + 1);
+    if (!found) return false;
+    const auto header = decode_wal_frame_header(bytes.subspan(*found), file.header.salt);
+    offset_ = *found;
+    next_ = header->lsn;
+    chain_ = header->previous_crc;
+    return true;
+  }
+
   void pass(const WalFrameHeader& header) {
     offset_ += wal_frame_bytes(header.payload_bytes);
     next_ = header.lsn + 1;
@@ -190,6 +204,7 @@ class Scanner {
     start(file);
     while (offset_ < limit) {
       SPRINGG_ASSIGN_OR_RETURN(const auto header, next_header(file, limit));
+      if (!header && skip_damage(file, limit)) continue;
       if (!header) return damaged_at(file.path, offset_, next_, "a frame's header is damaged");
       if (header->lsn > after_) {
         (void)judge(file, *header, false);
@@ -211,6 +226,7 @@ class Scanner {
     std::optional<std::uint64_t> torn_frame_bytes;
     while (bytes.size() - offset_ >= kFrameBytesMin) {
       SPRINGG_ASSIGN_OR_RETURN(const auto header, next_header(file, bytes.size()));
+      if (!header && skip_damage(file, bytes.size())) continue;
       if (!header) break;
       if (header->lsn > after_) {
         if (!judge(file, *header, true)) {
@@ -254,6 +270,7 @@ class Scanner {
     start(file);
     while (next_ <= scan_.durable_lsn) {
       const auto header = decode_wal_frame_header(file.bytes().subspan(offset_), file.header.salt);
+      if (!header && skip_damage(file, file.bytes().size())) continue;
       if (!header) return damaged_at(file.path, offset_, next_, "it changed while it was read");
       pass(*header);
     }

@@ -254,6 +254,39 @@ TEST_CASE("damage is told from what is not there yet by what was written after i
   }
 }
 
+TEST_CASE("damage to frames that are not wanted is passed over") {
+  const auto written = io::make_memory_file_system();
+  {
+    const auto log = new_log(*written);
+    append_and_sync(*log, 1, 6);
+  }
+  ChangedFiles files(*written);
+  REQUIRE(files.bytes.size() == 1);
+  const std::size_t second = kWalHeaderBytes + wal_frame_bytes(90);
+  files.bytes.begin()->second[second + 8] ^= std::byte{1};
+  for (Lsn after = 0; after < 6; ++after) {
+    INFO("after " << after);
+    Reader reader(files, after);
+    const auto end = reader.advance(Look::kFully);
+    const auto scanned = read_log(files, after);
+    if (after < 2) {
+      CHECK(end.status().code() == ErrorCode::kCorruption);
+      CHECK(scanned.status().code() == ErrorCode::kCorruption);
+      continue;
+    }
+    REQUIRE(end.ok());
+    REQUIRE(scanned.ok());
+    CHECK(*end == End::kReached);
+    std::vector<Lsn> scanned_lsns;
+    for (const ReadRecord& record : scanned->records) scanned_lsns.push_back(record.lsn);
+    std::vector<Lsn> wanted;
+    for (Lsn lsn = after + 1; lsn <= 6; ++lsn) wanted.push_back(lsn);
+    CHECK(reader.lsns == wanted);
+    CHECK(scanned_lsns == wanted);
+    CHECK(scanned->scan.last_lsn == 6);
+  }
+}
+
 TEST_CASE("a log of another store, and a visitor that refuses") {
   const auto files = io::make_memory_file_system();
   const auto log = new_log(*files);
