@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -75,10 +76,17 @@ std::atomic<GuardedRange*> first_range{nullptr};
 struct sigaction previous_action {};
 std::uintptr_t page_bytes = 0;
 
+// The system itself where that can be: mmap() is not on the list of what a signal handler may call,
+// and tools that watch it take the page for written while others read it.
 bool map_zeros(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  constexpr int kFlags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
+#if defined(__linux__) && defined(SYS_mmap)
+  return ::syscall(SYS_mmap, begin, end - begin, PROT_READ, kFlags, -1, 0L) != -1;
+#else
   // NOLINTNEXTLINE(performance-no-int-to-ptr): the address of a fault
-  return ::mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ,
-                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+  return ::mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ, kFlags, -1, 0) !=
+         MAP_FAILED;
+#endif
 }
 
 // False when the address is no guarded mapping's.
