@@ -33,7 +33,7 @@ short() {
   lane "$programs/kill_cycles" --cycles 3000
   traced "$python" tests/crash/syscalls.py "$programs/scenario"
   lane "$python" tests/crash/kill_python.py --cycles 60
-  lane "$python" tests/crash/full_disk.py "$programs/scenario"
+  lane "$python" tests/crash/full_disk.py
 }
 
 # A run that goes into the ledger, also when it failed.

@@ -142,9 +142,10 @@ void Script::step(const std::string& what, Kind kind, Durability durability, Cal
     }
     visible_ = std::move(after);
     alternatives_ = std::move(alternatives);
-  } else if (kind == Kind::kRows && !log_failed_ && !database_->runtime().log->failure().ok()) {
-    // The call on which the log failed: readers must not see it, and whether it is there shows the
-    // next open. A call that fails before, on a file of its own, or after that has not reached it.
+  } else if (kind != Kind::kBarrier && !log_failed_ && !database_->runtime().log->failure().ok()) {
+    // The call on which the log failed, or a manifest whose name may not be on the disk: readers
+    // must not see it, and whether it is there shows the next open. A call that fails before, on a
+    // file of its own, or after that has not reached it.
     log_failed_ = true;
     alternatives_.push_back(std::move(after));
   }

@@ -230,6 +230,7 @@ Status DatabaseCore::publish(storage::Manifest next) {
   if (files_ != nullptr) {
     const std::string path = file_path(storage::manifest_file_name(next.generation));
     const std::string before = file_path(storage::manifest_file_name(durable_.generation));
+    SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());
     // Everything before this change is as durable as the change will be.
     SPRINGG_RETURN_IF_ERROR(runtime_->log->sync());
     next.durable_lsn = runtime_->log->durable_lsn();
