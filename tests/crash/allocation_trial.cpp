@@ -234,7 +234,7 @@ void Trial::take_background_errors() {
     if (status.code() != ErrorCode::kResourceExhausted) throw Broken("an error was lost");
   };
   // stats() tell them, the next write raises them.
-  for (const auto& [name, rows] : model) {
+  for (const auto& [name, content] : model) {
     while (!must(index(name)->stats(), "stats").background_error.empty()) raised_by(name);
   }
   if (!must(database->background_error(), "background_error").empty()) raised_by("a");
