@@ -3,10 +3,11 @@
 
 An index of the steady size (dictionary embeddings, cosine, 384 dimensions) gets upserts of random
 ids and 20 % deletes, from one thread, in calls of a hundred rows, while another thread searches
-1-NN queries of ef 64. First at full speed for `--seconds`, in a directory of its own at the
-database's durability, then offered at half of the rate that was sustained. Reports rows/s by
-minute, search times, and segments, memory and disk over time. Meanwhile snapshots are taken; each
-is restored at the end and compared, row by row, with what the writer had done up to its position.
+(k 10, ef 64). First at full speed for `--full-seconds`, in a directory of its own at the database's
+durability, then for `--seconds` offered at half of the rate that was sustained. Reports rows/s,
+segments, memory and disk in each tenth of the time, and search times. In the second part snapshots
+are taken; each is restored at the end and compared, row by row, with what the writer had done up to
+its position.
 """
 
 from __future__ import annotations

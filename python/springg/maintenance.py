@@ -167,7 +167,7 @@ def restore(snapshot: str | os.PathLike[str], path: str | os.PathLike[str]) -> s
 
 
 def check(path: str | os.PathLike[str], *, repair: bool = False) -> CheckReport:
-    """Verify every checksum, graph and count of a directory, and its log.
+    """Verify every checksum, graph and count of a directory, and what it still needs of its log.
 
     Without `repair` nothing is changed and no lock is taken: a process may be writing meanwhile.
 

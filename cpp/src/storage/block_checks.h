@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checksums of a section's blocks that are compared when a block is first asked for, instead of
-// when the file is opened: a file of any size opens at once, and what is read is compared all the
+// when the file is opened: opening does not read the section, and what is read is compared all the
 // same, once.
 #pragma once
 

@@ -5,12 +5,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
 
 #include <filesystem>
 #include <vector>
 
 #include "catch.h"
 #include "io/file_system.h"
+#include "io/posix_error.h"
 #include "status_of.h"
 #include "temporary_directory.h"
 #include "write_file.h"
@@ -164,6 +166,13 @@ TEST_CASE("a read-only directory is refused in plain words") {
   REQUIRE_FALSE(lock.ok());
   CHECK(lock.status().code() == ErrorCode::kIoError);
   CHECK(says(lock.status(), "permission denied"));
+}
+
+TEST_CASE("a full table of descriptors is want of something that comes back") {
+  for (const int error : {EMFILE, ENFILE, ENOSPC, ENOMEM}) {
+    CHECK(posix_status(error, "open", "/d/f").code() == ErrorCode::kResourceExhausted);
+  }
+  CHECK(posix_status(EIO, "open", "/d/f").code() == ErrorCode::kIoError);
 }
 
 }  // namespace springg::io
