@@ -152,8 +152,8 @@ class Database:
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.
         ef_construction : int
-            Width of the search for a new row's neighbors, 4..4,096. More is a better graph and a
-            slower build.
+            How widely a new row's neighbors are searched for, 4..4,096. More is a better graph and
+            a slower build.
         seed : int
             Equal seed and rows give an equal graph when it is built in bulk.
         exist_ok : bool
@@ -226,7 +226,9 @@ class Database:
         """Write everything acknowledged so far into segments with their graphs, and cut the log.
 
         Not needed for durability: the log has every write already. It makes the next open faster,
-        and happens by itself when the log has grown long, and in `close`.
+        and happens by itself when the log has grown long, and in `close`. Called, it also writes
+        segments anew of whose rows more than a fifth are deleted, so that the files take at most
+        1.3 times what the rows need; that takes as long as building the graphs of their rows.
 
         Atomic: after an error (`ResourceExhausted` for a full disk, `IoError`) the old state is
         intact on disk, and memory is unchanged.

@@ -54,7 +54,9 @@ class Database {
   // Everything acknowledged before the call is on the disk, whatever its durability. kIoError.
   virtual Status sync() = 0;
   // Everything acknowledged before the call is in segments, the manifest that names them is
-  // durable, and the log is cut. Atomic: on an error the old state is intact on disk and in memory.
+  // durable, and the log is cut. Segments of whose rows more than a fifth are deleted are written
+  // anew, with their graphs; the flushes of close(), snapshot() and of background work leave that
+  // to merges. Atomic: on an error the old state is intact on disk and in memory.
   virtual Status flush() = 0;
   // A copy of the database as it was at one position of the log, in a directory that must be empty
   // or not exist. Writers go on; a flush comes first. Segments are shared by links where the file

@@ -59,7 +59,8 @@ struct IndexOptions {
   Quantization quantization = Quantization::kAuto;
   // M in the paper (Malkov & Yashunin 2018): links a row on the upper layers; 2M on layer 0.
   std::size_t m = 16;
-  // Width of the search that finds a new row's neighbors.
+  // How widely a new row's neighbors are searched for: by a walk two thirds as wide, and among
+  // links' links once the graph is complete (docs/adr/0008).
   std::size_t ef_construction = 200;
   // Levels of rows come from hash(seed, row): equal seed and rows give an equal bulk-built graph.
   std::uint64_t seed = 0;

@@ -281,7 +281,7 @@ bool DatabaseCore::background_step(Progress& stop) {
   checkpoint_asked_.store(false);
   base::InlineExecutor executor;
   StopEither either(stop, closing_);
-  Status status = guarded([&] { return flush(executor, &either); });
+  Status status = guarded([&] { return flush(FlushAim::kRows, executor, &either); });
   // Of one index, which keeps it; the others were flushed.
   if (status.code() == ErrorCode::kCorruption) status = Status();
   base::MutexLock lock(error_mutex_);
@@ -319,7 +319,7 @@ bool DatabaseCore::any_index_damaged() const {
 Status DatabaseCore::make_log_room(Progress* progress) {
   const storage::WriteAheadLog* const log = runtime_->log.get();
   if (log == nullptr || bytes_to_cut() / 2 <= options_.log_bytes_max) return {};
-  Status status = flush(runtime_->pool, progress);
+  Status status = flush(FlushAim::kRows, runtime_->pool, progress);
   // That of another index, which says so itself.
   return status.code() == ErrorCode::kCorruption ? Status() : status;
 }
@@ -330,7 +330,7 @@ std::uint64_t DatabaseCore::bytes_to_cut() const {
 }
 
 Status DatabaseCore::flush_and_remove_log() {
-  SPRINGG_RETURN_IF_ERROR(flush());
+  SPRINGG_RETURN_IF_ERROR(flush(FlushAim::kRows));
   // What a damaged index has in the log must not go: it is not in its segments.
   if (!any_index_damaged()) runtime_->log->close_and_remove();
   return {};

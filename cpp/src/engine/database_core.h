@@ -57,11 +57,15 @@ class DatabaseCore final : public IndexHome,
   std::vector<std::string> index_names() const SPRINGG_EXCLUDES(catalog_mutex_);
   Status drop_index(const std::string& name);
   Status rename_index(const std::string& from, const std::string& to);
-  // Works on `executor`. `progress` (may be null) only stops it.
-  Status flush(base::Executor& executor, Progress* progress) SPRINGG_EXCLUDES(flush_mutex_);
-  Status flush_once(base::Executor& executor, Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
-  // Indexes that cannot be read stay as they are: kCorruption of the first when all else is done.
-  Status flush() { return flush(runtime_->pool, nullptr); }
+  // Works on `executor`. `progress` (may be null) only stops it. Indexes that cannot be read stay
+  // as they are: kCorruption of the first when all else is done.
+  Status flush(FlushAim aim, base::Executor& executor, Progress* progress)
+      SPRINGG_EXCLUDES(flush_mutex_);
+  Status flush_once(FlushAim aim, base::Executor& executor, Progress* progress)
+      SPRINGG_REQUIRES(flush_mutex_);
+  Status flush(FlushAim aim = FlushAim::kRowsAndSpace) {
+    return flush(aim, runtime_->pool, nullptr);
+  }
   std::map<std::string, std::uint64_t> memory_usage() const;
   std::map<std::string, std::uint64_t> stats() const;
   // Waits for running calls, flushes, lets go of everything. After an error that may pass it is
@@ -143,7 +147,7 @@ class DatabaseCore final : public IndexHome,
   void follow() SPRINGG_EXCLUDES(refresh_mutex_);
 
   // flush.cpp
-  Status flush_index(FlushedIndex& index, NewFiles& created, base::Executor& executor,
+  Status flush_index(FlushedIndex& index, FlushAim aim, NewFiles& created, base::Executor& executor,
                      Progress* progress) SPRINGG_REQUIRES(flush_mutex_);
   Status save_part(const PartView& part, FlushedIndex& index, NewFiles& created)
       SPRINGG_REQUIRES(flush_mutex_);

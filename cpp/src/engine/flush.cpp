@@ -53,19 +53,19 @@ storage::Delta make_delta(std::uint32_t rows, const Overlay& overlay) {
   return delta;
 }
 
-Status DatabaseCore::flush(base::Executor& executor, Progress* progress) {
+Status DatabaseCore::flush(FlushAim aim, base::Executor& executor, Progress* progress) {
   SPRINGG_RETURN_IF_ERROR(check_writable());
   base::MutexLock lock(flush_mutex_);
-  Status status = flush_once(executor, progress);
+  Status status = flush_once(aim, executor, progress);
   // On a full disk what is kept in reserve may be enough, and cutting the log gives space back.
   if (status.code() == ErrorCode::kResourceExhausted && use_reserve()) {
-    status = flush_once(executor, progress);
+    status = flush_once(aim, executor, progress);
     if (status.ok()) static_cast<void>(check_reserve());
   }
   return status;
 }
 
-Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
+Status DatabaseCore::flush_once(FlushAim aim, base::Executor& executor, Progress* progress) {
   // A background flush that waited for the one of close(): there is nothing left to do.
   if (progress != nullptr && !progress->update(0, 0)) return {};
   if (runtime_->log != nullptr) SPRINGG_RETURN_IF_ERROR(runtime_->log->failure());
@@ -79,7 +79,7 @@ Status DatabaseCore::flush_once(base::Executor& executor, Progress* progress) {
     FlushedIndex one;
     one.index = index;
     Status status;
-    if (!index->refuses_writes()) status = flush_index(one, created, executor, progress);
+    if (!index->refuses_writes()) status = flush_index(one, aim, created, executor, progress);
     if (index->refuses_writes() || status.code() == ErrorCode::kCorruption) {
       keep_saved(*index, saved);
       if (!status.ok()) index->keep_error(status);
@@ -119,10 +119,10 @@ void DatabaseCore::keep_saved(const IndexImpl& index, SavedSegments& saved) {
   }
 }
 
-Status DatabaseCore::flush_index(FlushedIndex& flushed, NewFiles& created, base::Executor& executor,
-                                 Progress* progress) {
+Status DatabaseCore::flush_index(FlushedIndex& flushed, FlushAim aim, NewFiles& created,
+                                 base::Executor& executor, Progress* progress) {
   base::MutexLock jobs(flushed.index->jobs_mutex());
-  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(executor, progress));
+  SPRINGG_ASSIGN_OR_RETURN(flushed.frozen, flushed.index->freeze(aim, executor, progress));
   if (files_ == nullptr) return {};
   for (const PartView& part : flushed.frozen.view->parts) {
     SPRINGG_RETURN_IF_ERROR(save_part(part, flushed, created));

@@ -70,6 +70,10 @@ struct IndexState {
   std::vector<PartView> parts;
 };
 
+// What a flush is for: that every row is in a segment on the disk, or also that no segment there
+// has more deleted rows than a merge would leave, which may mean to build graphs of all rows.
+enum class FlushAim { kRows, kRowsAndSpace };
+
 // The state of an index at one moment with every row in a segment, for flush to write.
 struct FrozenIndex {
   std::shared_ptr<const View> view;
@@ -133,7 +137,7 @@ class IndexImpl final : public Index,
   base::Mutex& jobs_mutex() SPRINGG_RETURN_CAPABILITY(jobs_mutex_) { return jobs_mutex_; }
   // Makes segments of all memtables while writers go on: what they store from here on goes into
   // memtables behind those, and is not in the answer. Under jobs_mutex().
-  Result<FrozenIndex> freeze(base::Executor& executor, Progress* progress)
+  Result<FrozenIndex> freeze(FlushAim aim, base::Executor& executor, Progress* progress)
       SPRINGG_REQUIRES(jobs_mutex_) SPRINGG_EXCLUDES(write_mutex_);
   // Puts the same rows, mapped from a file now, in the place of `before`.
   void replace_with_mapped(const Part* before, const std::shared_ptr<Part>& mapped)
@@ -280,6 +284,8 @@ class IndexImpl final : public Index,
   // All parts, held; none when there is nothing to do.
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
+  // Whether a segment with many deleted rows is being merged.
+  bool is_rewriting() SPRINGG_REQUIRES(write_mutex_);
   std::size_t first_free_to_merge(const std::vector<PartView>& parts, std::size_t first)
       SPRINGG_EXCLUDES(write_mutex_);
   // Segments in the place of memtables, here and in the view. `parts` are all parts, held.

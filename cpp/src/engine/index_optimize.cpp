@@ -96,11 +96,13 @@ Status IndexImpl::optimize(Progress* progress) {
 // What is flushed is the state at one moment, the changes of that moment included and none of the
 // later ones: an upsert after it, half of which were on disk, would lose a row that was there.
 // Hence the parts are held: nobody else may make segments of them in a later state.
-Result<FrozenIndex> IndexImpl::freeze(base::Executor& executor, Progress* progress) {
+Result<FrozenIndex> IndexImpl::freeze(FlushAim aim, base::Executor& executor, Progress* progress) {
   std::vector<PartView> parts;
   FrozenIndex frozen;
   {
     base::MutexLock lock(write_mutex_);
+    // What is being merged would be written as it is; and with all threads it takes less time.
+    if (aim == FlushAim::kRowsAndSpace && is_rewriting()) stop_merging();
     SPRINGG_ASSIGN_OR_RETURN(parts, seal_and_hold(progress));
     frozen.log_ref = log_ref_.load();
     if (runtime_->log != nullptr) frozen.lsn = runtime_->log->last_lsn();
@@ -108,7 +110,7 @@ Result<FrozenIndex> IndexImpl::freeze(base::Executor& executor, Progress* progre
   }
   Status status = guarded([&]() -> Status {
     SPRINGG_RETURN_IF_ERROR(convert_held(parts, executor, progress));
-    return rewrite_held(parts, executor, progress);
+    return aim == FlushAim::kRowsAndSpace ? rewrite_held(parts, executor, progress) : Status();
   });
   base::MutexLock lock(write_mutex_);
   held_.clear();
@@ -116,6 +118,14 @@ Result<FrozenIndex> IndexImpl::freeze(base::Executor& executor, Progress* progre
   if (!status.ok()) return status;
   frozen.view = make_view(std::move(parts), frozen.next_sequence - 1);
   return frozen;
+}
+
+bool IndexImpl::is_rewriting() {
+  const std::shared_ptr<const View> view = newest();
+  return std::any_of(view->parts.begin(), view->parts.end(), [&](const PartView& part) {
+    return std::find(merging_.begin(), merging_.end(), part.part.get()) != merging_.end() &&
+           needs_rewriting({part.rows, part.live_rows(), false, true});
+  });
 }
 
 Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& executor,

@@ -239,6 +239,7 @@ Result<std::size_t> IndexImpl::erase(const RowInput& input, Durability durabilit
       SPRINGG_ASSIGN_OR_RETURN(
           receipt, log(storage::WalType::kDelete, storage::encode_delete(removed), durability));
       stage(std::move(entry), receipt.lsn);
+      wake_merger();
     }
   }
   SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));

@@ -67,7 +67,7 @@ Result<SnapshotInfo> DatabaseCore::snapshot(const std::string& to) {
   if (to.empty()) return invalid_argument("path of the snapshot is empty: expected a directory");
   if (options_.read_only) return copy_directory(*files_, path_, to, clock_);
   // Short is the log that has to be copied.
-  SPRINGG_RETURN_IF_ERROR(flush());
+  SPRINGG_RETURN_IF_ERROR(flush(FlushAim::kRows));
   StoreCopy copy(*files_, path_, to);
   SPRINGG_RETURN_IF_ERROR(copy.begin());
   storage::Manifest manifest;

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <future>
 
+#include "engine/database_core.h"
 #include "engine/index_impl.h"
+#include "io/fault_file_system.h"
 
 namespace springg::test {
 
@@ -79,7 +81,7 @@ void check_freeze(std::uint64_t deleted_before) {
   Gate gate;
   auto frozen = std::async(std::launch::async, [&] {
     base::MutexLock jobs(impl->jobs_mutex());
-    return impl->freeze(runtime->pool, &gate);
+    return impl->freeze(engine::FlushAim::kRows, runtime->pool, &gate);
   });
   gate.wait_until_inside();
   // In the middle of the conversion: a lock that it held would be waited for in here.
@@ -167,6 +169,31 @@ TEST_CASE("a flush beside upserts and deletes puts one state on the disk", "[con
   const auto moved =
       require_value(reopened->get(numbers(0, 1), Include{.metadata = false, .vectors = true}));
   CHECK(moved.vectors == one.values);
+}
+
+TEST_CASE("a flush leaves few deleted rows on the disk, while they are merged too",
+          "[concurrency]") {
+  constexpr std::uint64_t kMany = 4 * kRows;  // so that the merge still runs when the flush comes
+  io::FaultFileSystem files;
+  const auto core = require_value(
+      engine::DatabaseCore::open("/db", two_threads(), &files, &base::system_unix_ms));
+  IndexOptions options;
+  options.dimensions = 2;
+  const auto index = require_value(core->create_index("words", options, false));
+  require_value(index->add(numbers(0, kMany), random_rows(kMany, 2).all(), nullptr, nullptr));
+  require_ok(core->flush());
+  // More than a fifth of the rows: from here on the segment is being written anew in the
+  // background, and is no flush's to take.
+  require_value(index->remove(numbers(0, kMany / 4)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // for the merge to begin
+  require_ok(core->flush());
+  const storage::Manifest manifest = core->manifest();
+  std::uint64_t rows = 0;
+  for (const storage::SegmentEntry& segment : manifest.indexes.front().segments) {
+    rows += segment.rows;
+  }
+  CHECK(rows * 4 <= (kMany - kMany / 4) * 5);
+  CHECK(row_count(*index) == kMany - kMany / 4);
 }
 
 TEST_CASE("opening a directory that is being closed waits for that", "[concurrency]") {
