@@ -49,6 +49,8 @@ struct GraphAnswer {
   std::uint64_t distances_computed = 0;
 };
 
+class SealedGraph;
+
 // A graph that rows are added to while others search it. One thread extends at a time; any number
 // search. Links are relaxed atomics; a searcher only looks at rows below the covered() that it
 // read first, whose vectors therefore happened before.
@@ -69,6 +71,12 @@ class GrowingGraph {
   // kResourceExhausted without memory.
   virtual Status extend(const Space& space, std::uint32_t end, base::Executor& executor,
                         Progress* progress, bool finish) = 0;
+  // Begins an empty graph with the rows of a sealed one that are kept: row i of `space` was kept[i]
+  // there (ascending). About a fifth of what inserting them costs, and nothing where no row went;
+  // extend(finish) should follow. Equal m. kFailedPrecondition when stopped, kResourceExhausted;
+  // then the graph is of no use.
+  virtual Status adopt(const SealedGraph& source, std::span<const std::uint32_t> kept,
+                       const Space& space, base::Executor& executor, Progress* progress) = 0;
   virtual GraphAnswer search(const Space& space, const Query& query,
                              const GraphQuery& request) const = 0;
   virtual std::size_t memory_bytes() const noexcept = 0;
@@ -86,6 +94,7 @@ class SealedGraph {
   static Result<SealedGraph> open(std::span<const std::byte> image, std::uint32_t rows);
 
   bool empty() const noexcept { return rows_ == 0; }
+  std::uint32_t rows() const noexcept { return rows_; }
   GraphAnswer search(const Space& space, const Query& query, const GraphQuery& request) const;
 
  private:
@@ -98,6 +107,7 @@ class SealedGraph {
   const std::uint32_t* links_ = nullptr;  // rows_ x 2m
   const std::uint32_t* upper_rows_ = nullptr;      // upper_count_: upper number -> row
   std::vector<const std::uint32_t*> layer_links_;  // a layer: (rows with that level) x m
+  std::vector<std::uint32_t> layer_counts_;        // a layer: rows with that level
 };
 
 }  // namespace springg::ann

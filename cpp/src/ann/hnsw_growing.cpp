@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ann/hnsw.h"
+#include "ann/hnsw_adopt.h"
 #include "ann/hnsw_build.h"
 #include "ann/hnsw_image.h"
 #include "ann/hnsw_links.h"
@@ -53,6 +54,14 @@ class GrowingGraphImpl final : public GrowingGraph {
     return pace.stopped() ? failed_precondition("stopped by the caller") : Status{};
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory left to grow the graph");
+  }
+
+  Status adopt(const SealedGraph& source, std::span<const std::uint32_t> kept, const Space& space,
+               base::Executor& executor, Progress* progress) override try {
+    Pace pace(progress, kept.size());
+    return ann::adopt(data_, source, kept, space, executor, pace);
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("no memory left to take a graph over");
   }
 
   GraphAnswer search(const Space& space, const Query& query,

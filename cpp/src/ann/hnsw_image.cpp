@@ -207,6 +207,7 @@ Result<SealedGraph> SealedGraph::open(std::span<const std::byte> image, std::uin
   for (std::uint32_t l = 1; l <= header.layers; ++l) {
     const std::uint32_t count = header.counts[l - 1];
     graph.layer_links_.push_back(words(at));
+    graph.layer_counts_.push_back(count);
     if (!links_valid(words(at), std::size_t{count} * header.m, count)) {
       return damaged("upper links", at);
     }

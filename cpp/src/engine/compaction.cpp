@@ -107,11 +107,43 @@ Status take_graph(const ann::GrowingGraph& graph, storage::SegmentBuilder& build
   return {};
 }
 
-Result<Compacted> build(const std::vector<PartView>& sources, const ann::GrowingGraph* graph,
+// Where the links of a new graph come from; all null: it is built from nothing.
+struct GraphSource {
+  const ann::GrowingGraph* whole = nullptr;  // of the one source with all its rows: taken as it is
+  const ann::SealedGraph* ancestor =
+      nullptr;  // of the first source: its live rows keep their links
+};
+
+// A graph of which more has gone than is left is no good start.
+bool worth_adopting(const PartView& part) {
+  return part.rows >= kGraphRowsMin && part.live_rows() >= part.rows / 2;
+}
+
+GraphSource first_graph(const std::vector<PartView>& sources) {
+  const SegmentPart* segment = sources.front().part->segment();
+  if (segment == nullptr || segment->graph().empty() || !worth_adopting(sources.front())) return {};
+  return {.ancestor = &segment->graph()};
+}
+
+Status make_graph(storage::SegmentBuilder& builder, const GraphSource& source,
+                  const std::vector<Location>& rows, const IndexOptions& options,
+                  base::Executor& executor, Progress* progress) {
+  if (source.whole != nullptr) return take_graph(*source.whole, builder);
+  std::vector<std::uint32_t> kept;
+  if (source.ancestor != nullptr) {
+    for (const Location& from : rows) {
+      if (from.part == 0) kept.push_back(from.row);
+    }
+  }
+  return build_graph(builder, static_cast<std::uint32_t>(rows.size()), options, executor, progress,
+                     {source.ancestor, kept});
+}
+
+Result<Compacted> build(const std::vector<PartView>& sources, const GraphSource& graph,
                         const IndexOptions& options, std::shared_ptr<MemoryBudget> budget,
                         base::Executor& executor, Progress* progress) {
   Compacted made;
-  made.kept_deleted = graph != nullptr;
+  made.kept_deleted = graph.whole != nullptr;
   const std::vector<Location> rows = rows_to_keep(sources, made.kept_deleted);
   if (rows.empty()) return made;
   if (rows.size() > limits::kSegmentRowsMax) {
@@ -128,11 +160,7 @@ Result<Compacted> build(const std::vector<PartView>& sources, const ann::Growing
   Status copied = copy_records(*builder, sources, rows, made.kept_deleted);
   SPRINGG_RETURN_IF_ERROR(check_readable(sources));
   SPRINGG_RETURN_IF_ERROR(copied);
-  if (graph != nullptr) {
-    SPRINGG_RETURN_IF_ERROR(take_graph(*graph, *builder));
-  } else {
-    SPRINGG_RETURN_IF_ERROR(build_graph(*builder, count, options, executor, progress));
-  }
+  SPRINGG_RETURN_IF_ERROR(make_graph(*builder, graph, rows, options, executor, progress));
   SPRINGG_ASSIGN_OR_RETURN(auto segment, builder->finish());
   SPRINGG_ASSIGN_OR_RETURN(made.part, SegmentPart::open(std::move(segment), std::move(budget)));
   return made;
@@ -140,15 +168,30 @@ Result<Compacted> build(const std::vector<PartView>& sources, const ann::Growing
 
 // In steps: a writer that comes upon a long tail of the last memtable, sealed or not, helps with
 // it, and must not wait until all of it is in.
-Status finish_graph(Memtable& memtable, std::uint32_t rows, base::Executor& executor,
-                    Progress* progress) {
+Status complete_graph(Memtable& memtable, std::uint32_t rows, base::Executor& executor,
+                      Progress* progress) {
   Poller poller(progress, rows);
   while (memtable.covered() < rows) {
     const std::uint32_t end = std::min(rows, memtable.covered() + kStepRows);
     SPRINGG_RETURN_IF_ERROR(memtable.extend_graph(end, executor, progress, false));
     if (!poller.advance(0)) return poller.status();
   }
-  return memtable.extend_graph(rows, executor, progress, true);
+  return {};
+}
+
+// Memory of a sealed graph that belongs to no segment.
+struct LooseGraph {
+  base::Buffer image;
+  ann::SealedGraph graph;
+};
+
+Result<LooseGraph> seal(const ann::GrowingGraph& growing) {
+  LooseGraph loose;
+  SPRINGG_ASSIGN_OR_RETURN(loose.image, base::Buffer::allocate(growing.image_bytes()));
+  const std::span<std::byte> image{loose.image.data(), loose.image.size()};
+  growing.write_image(image);
+  SPRINGG_ASSIGN_OR_RETURN(loose.graph, ann::SealedGraph::open(image, growing.covered()));
+  return loose;
 }
 
 // Rows of one source that changed between two of its versions, into the compacted part's overlay.
@@ -193,35 +236,47 @@ ann::Space space_of(const storage::SegmentBuilder& builder, const IndexOptions& 
 }
 
 Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
-                   const IndexOptions& options, base::Executor& executor, Progress* progress) {
+                   const IndexOptions& options, base::Executor& executor, Progress* progress,
+                   const Ancestor& ancestor) {
   if (rows < kGraphRowsMin) return {};
   const ann::GraphOptions settings{
       .m = static_cast<std::uint32_t>(options.m),
       .ef_construction = static_cast<std::uint32_t>(options.ef_construction),
       .seed = options.seed};
   SPRINGG_ASSIGN_OR_RETURN(const auto graph, ann::GrowingGraph::create(settings, rows));
-  SPRINGG_RETURN_IF_ERROR(
-      graph->extend(space_of(builder, options), rows, executor, progress, true));
+  const ann::Space space = space_of(builder, options);
+  if (ancestor.graph != nullptr) {
+    SPRINGG_RETURN_IF_ERROR(
+        graph->adopt(*ancestor.graph, ancestor.kept, space, executor, progress));
+  }
+  SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true));
   return take_graph(*graph, builder);
 }
 
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
                           std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                           Progress* progress) {
-  return build(sources, nullptr, options, std::move(budget), executor, progress);
+  return build(sources, first_graph(sources), options, std::move(budget), executor, progress);
 }
 
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
                                    std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                                    Progress* progress) {
-  const std::uint32_t deleted = source.rows - source.live_rows();
-  const ann::GrowingGraph* graph = nullptr;
-  if (source.rows >= kGraphRowsMin && deleted * kDeletedPart <= source.rows) {
+  GraphSource from;
+  LooseGraph loose;
+  if (worth_adopting(source)) {
     Memtable& memtable = *source.part->memtable();
-    SPRINGG_RETURN_IF_ERROR(finish_graph(memtable, source.rows, executor, progress));
-    graph = memtable.whole_graph(source.rows);
+    SPRINGG_RETURN_IF_ERROR(complete_graph(memtable, source.rows, executor, progress));
+    const std::uint32_t deleted = source.rows - source.live_rows();
+    if (deleted * kDeletedPart <= source.rows) {
+      SPRINGG_RETURN_IF_ERROR(memtable.extend_graph(source.rows, executor, progress, true));
+      from.whole = memtable.whole_graph(source.rows);
+    } else if (const ann::GrowingGraph* whole = memtable.whole_graph(source.rows)) {
+      SPRINGG_ASSIGN_OR_RETURN(loose, seal(*whole));
+      from.ancestor = &loose.graph;
+    }
   }
-  return build({source}, graph, options, std::move(budget), executor, progress);
+  return build({source}, from, options, std::move(budget), executor, progress);
 }
 
 Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damaged,

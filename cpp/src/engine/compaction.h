@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/executor.h"
@@ -23,13 +24,14 @@ struct Compacted {
   bool kept_deleted = false;
 };
 
-// The live rows of `sources` in order, with their metadata as it is, and a new graph. Stops when
-// progress says so.
+// The live rows of `sources` in order, with their metadata as it is, and a graph. That of the first
+// source, unless most of its rows are deleted, is taken over without them, and the rows of the
+// others are inserted; else it is built anew. Stops when progress says so.
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
                           std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                           Progress* progress);
-// One memtable that gets no more rows. Its graph is finished and taken over unless many rows are
-// deleted.
+// One memtable that gets no more rows. Its graph is taken over: with the deleted rows when they are
+// few, else without them, and not at all when they are most.
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
                                    std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                                    Progress* progress);
@@ -45,9 +47,15 @@ Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damag
 std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
                                           const std::vector<PartView>& now, const Compacted& made);
 
+// Rows of a graph that a new one begins with, as GrowingGraph::adopt() takes them; null for none.
+struct Ancestor {
+  const ann::SealedGraph* graph = nullptr;
+  std::span<const std::uint32_t> kept;
+};
 // Builds a graph over the builder's rows into the builder; none when they are few.
 Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
-                   const IndexOptions& options, base::Executor& executor, Progress* progress);
+                   const IndexOptions& options, base::Executor& executor, Progress* progress,
+                   const Ancestor& ancestor = {});
 ann::Space space_of(const storage::SegmentBuilder& builder, const IndexOptions& options);
 storage::SegmentSettings segment_settings(const IndexOptions& options);
 

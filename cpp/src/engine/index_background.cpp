@@ -2,6 +2,8 @@
 // Graphs that follow the rows, and sealed memtables that become segments: in the background, and by
 // writers that outrun it.
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "engine/index_impl.h"
@@ -12,7 +14,7 @@ namespace springg::engine {
 namespace {
 
 // A memtable's graph is worth extending once so many rows are outside; fewer are scanned faster.
-constexpr std::uint32_t kTailRowsMin = 1024;
+constexpr std::uint32_t kTailRowsMin = 256;
 // Rows of one step: about 100 ms of one thread, so that others get their turn.
 constexpr std::uint32_t kStepRows = 512;
 // The same for a caller that works with all threads.
@@ -23,6 +25,12 @@ constexpr std::size_t kHelpedRowsMin = 512;
 // Sealed memtables that may wait before a writer has to make segments itself.
 constexpr std::size_t kSealedMax = 2;
 constexpr std::chrono::milliseconds kWait{50};
+// Deleted rows that are in memory and on disk until merges drop them may be so many, and this part
+// of the live ones. From there on a writer waits, the longer the more there are: with twice as many
+// a millisecond a row.
+constexpr std::uint64_t kDeletedRowsMin = limits::kMemtableRowsMax / 4;
+constexpr std::uint64_t kDeletedPart = 4;
+constexpr std::chrono::milliseconds kSlowedMax{200};  // of one call, in steps of kWait
 
 // The memtable at the end of a view, which may be growing; null when there is none.
 const PartView* growing_part(const View& view) {
@@ -163,8 +171,34 @@ Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) 
   return true;
 }
 
+std::chrono::microseconds IndexImpl::slowed_by(std::size_t rows) {
+  base::MutexLock lock(write_mutex_);
+  const std::shared_ptr<const View> view = newest();
+  std::uint64_t deleted = 0;
+  for (const PartView& part : view->parts) deleted += part.rows - part.live_rows();
+  const std::uint64_t most = kDeletedRowsMin + view->live_rows / kDeletedPart;
+  if (deleted <= most || (merging_.empty() && !merge_due())) return {};
+  const double over = static_cast<double>(deleted - most) / static_cast<double>(most);
+  const double wait = over * 1000.0 * static_cast<double>(rows);
+  return std::chrono::microseconds(
+      static_cast<std::int64_t>(std::min(wait, static_cast<double>(kSlowedMax.count()) * 1000)));
+}
+
+Status IndexImpl::slow_down(std::size_t rows, Progress* progress) {
+  const auto wait = slowed_by(rows);
+  if (wait.count() == 0) return {};
+  Poller poller(progress, rows);
+  const auto end = std::chrono::steady_clock::now() + wait;
+  for (auto now = end - wait; now < end; now = std::chrono::steady_clock::now()) {
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - now, kWait));
+    if (!poller.advance(0)) return poller.status();
+  }
+  return {};
+}
+
 Status IndexImpl::make_room(std::size_t rows, Progress* progress) {
   SPRINGG_RETURN_IF_ERROR(wait_for_graph(rows, progress));
+  SPRINGG_RETURN_IF_ERROR(slow_down(rows, progress));
   Poller poller(progress, rows);
   for (;;) {
     std::optional<PartView> sealed;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -247,6 +248,9 @@ class IndexImpl final : public Index,
   // Before a write of `rows` rows: does the builder's work when it has fallen behind.
   Status make_room(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   Status wait_for_graph(std::size_t rows, Progress* progress);
+  // Waits while merges are far behind, so that what they owe stays bounded.
+  Status slow_down(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
+  std::chrono::microseconds slowed_by(std::size_t rows) SPRINGG_EXCLUDES(write_mutex_);
   void wake_builder() noexcept SPRINGG_REQUIRES(write_mutex_);
   std::optional<PartView> claim_sealed() SPRINGG_REQUIRES(write_mutex_);
   std::size_t sealed_waiting() SPRINGG_REQUIRES(write_mutex_);

@@ -11,13 +11,21 @@ namespace {
 
 constexpr std::size_t kMergedPartsMin = 4;
 
-}  // namespace
-
-bool needs_rewriting(const MergeCandidate& part) noexcept {
-  return part.without_graph || (part.rows - part.live_rows) * 5 > part.rows;
+// `first` and those behind it that may be added to it.
+std::optional<MergeRange> pick_followed(std::span<const MergeCandidate> parts, std::size_t first) {
+  const std::uint64_t rows = parts[first].live_rows;
+  std::uint64_t added = 0;
+  std::size_t end = first + 1;
+  for (; end < parts.size() && parts[end].free && !parts[end].apart; ++end) {
+    const std::uint64_t more = parts[end].live_rows;
+    if (more > rows || rows + added + more > limits::kSegmentRowsMax) break;
+    added += more;
+  }
+  if (!needs_rewriting(parts[first]) && (end == first + 1 || added * 2 < rows)) return std::nullopt;
+  return MergeRange{first, end};
 }
 
-std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept {
+std::optional<MergeRange> pick_tier(std::span<const MergeCandidate> parts) {
   std::optional<MergeRange> best;
   std::uint64_t best_rows = limits::kSegmentRowsMax;
   for (std::size_t begin = 0; begin < parts.size(); ++begin) {
@@ -35,11 +43,21 @@ std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noex
       best_rows = rows;
     }
   }
-  if (best.has_value()) return best;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].free && needs_rewriting(parts[i])) return MergeRange{i, i + 1};
+  return best;
+}
+
+}  // namespace
+
+bool needs_rewriting(const MergeCandidate& part) noexcept {
+  return part.without_graph || (part.rows - part.live_rows) * 5 > part.rows;
+}
+
+std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept {
+  for (std::size_t first = 0; first < parts.size(); ++first) {
+    if (!parts[first].free) continue;
+    if (const auto range = pick_followed(parts, first)) return range;
   }
-  return std::nullopt;
+  return pick_tier(parts);
 }
 
 }  // namespace springg::engine

@@ -26,10 +26,12 @@ struct MergeRange {
 // More than a fifth of the rows deleted: what is kept on disk stays below 1.25 times what is live.
 bool needs_rewriting(const MergeCandidate& part) noexcept;
 
-// The next merge; none when there is nothing to do. Four neighbors or more of which none has more
-// than half of the rows: so a row is copied into a segment at least twice as large each time, and
-// about 4 log2(rows) segments remain. Of several the one with the fewest rows. Else a part that
-// needs rewriting, alone.
+// The next merge; none when there is nothing to do. The graph of the first of its parts is taken
+// over and the rows of the others are inserted (compaction.h), hence a part with those behind it,
+// none of which is larger, when these have half of its rows together or it needs rewriting. The
+// first such part. Else four neighbors or more of which none has more than half of the rows, of
+// several the one with the fewest rows: for parts that lie before larger ones. A row is inserted
+// some three times, and taken over five times, until it is in a large segment; a dozen remain.
 std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept;
 
 }  // namespace springg::engine

@@ -46,6 +46,7 @@ class SegmentPart final : public Part, public BackgroundTask {
   bool background_step(Progress& stop) override;
 
   const std::shared_ptr<const storage::Segment>& storage() const noexcept { return segment_; }
+  const ann::SealedGraph& graph() const noexcept { return graph_; }
 
  private:
   SegmentPart(std::shared_ptr<const storage::Segment> segment,

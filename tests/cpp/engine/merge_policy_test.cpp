@@ -27,30 +27,43 @@ bool picks(const std::vector<MergeCandidate>& parts, std::size_t begin, std::siz
 
 }  // namespace
 
-TEST_CASE("four neighbors of a size are merged, the fewest rows first") {
+TEST_CASE("a part is merged with those behind it that have half of its rows") {
   CHECK_FALSE(pick_merge({}).has_value());
-  CHECK_FALSE(pick_merge(segments({5, 5, 5})).has_value());
-  CHECK(picks(segments({5, 5, 5, 5}), 0, 4));
-  CHECK(picks(segments({1000, 5, 5, 5, 5}), 1, 5));
-  CHECK(picks(segments({9, 9, 9, 9, 5, 5, 5, 5}), 4, 8));
-  CHECK_FALSE(pick_merge(segments({1000, 5, 5, 5})).has_value());
+  CHECK_FALSE(pick_merge(segments({5})).has_value());
+  CHECK_FALSE(pick_merge(segments({1000, 499})).has_value());
+  CHECK(picks(segments({1000, 500}), 0, 2));
+  CHECK(picks(segments({1000, 300, 100, 100}), 0, 4));
+  CHECK(picks(segments({1000, 100, 60}), 1, 3));
+  CHECK(picks(segments({5, 5, 5}), 0, 3));
+}
+
+TEST_CASE("parts before larger ones are merged four at a time, the fewest rows first") {
+  CHECK_FALSE(pick_merge(segments({5, 6})).has_value());
+  CHECK_FALSE(pick_merge(segments({5, 6, 7})).has_value());
+  CHECK(picks(segments({5, 6, 7, 8}), 0, 4));
+  CHECK_FALSE(pick_merge(segments({5, 6, 7, 800})).has_value());
+  CHECK(picks(segments({90, 91, 92, 93, 5, 6, 7, 8}), 4, 8));
 }
 
 TEST_CASE("parts that somebody replaces, and memtables, are left alone") {
-  auto parts = segments({5, 5, 5, 5, 5});
+  auto parts = segments({50, 5, 5, 5, 5, 5});
   parts[1].free = false;
-  CHECK_FALSE(pick_merge(parts).has_value());
-  parts.push_back(segment(5));
   CHECK(picks(parts, 2, 6));
+  parts[0] = segment(79, 21);
+  CHECK(picks(parts, 0, 1));
+  parts[0].free = false;
+  parts[3].free = false;
+  parts[5].free = false;
+  CHECK_FALSE(pick_merge(parts).has_value());
 }
 
 TEST_CASE("parts between which other rows will come are not merged") {
   auto parts = segments({5, 5, 5, 5});
+  parts[1].apart = true;
+  parts[3].apart = true;
+  CHECK(picks(parts, 1, 3));
   parts[2].apart = true;
   CHECK_FALSE(pick_merge(parts).has_value());
-  parts.push_back(segment(5));
-  parts.push_back(segment(5));
-  CHECK(picks(parts, 2, 6));
   auto rewritten = std::vector{segment(100), segment(79, 21)};
   rewritten[1].apart = true;
   CHECK(picks(rewritten, 1, 2));
@@ -58,10 +71,12 @@ TEST_CASE("parts between which other rows will come are not merged") {
 
 TEST_CASE("a part with more than a fifth deleted, or without its graph, is rewritten") {
   CHECK_FALSE(pick_merge(std::vector{segment(80, 20)}).has_value());
-  CHECK(picks({segment(100), segment(79, 21)}, 1, 2));
-  auto parts = segments({10, 10});
+  CHECK(picks({segment(1000), segment(79, 21)}, 1, 2));
+  CHECK(picks({segment(790, 210), segment(5), segment(3)}, 0, 3));  // with what is behind it
+  CHECK(picks({segment(790, 210), segment(800)}, 0, 1));
+  auto parts = segments({10, 1});
   parts[0].without_graph = true;
-  CHECK(picks(parts, 0, 1));
+  CHECK(picks(parts, 0, 2));
   parts[0].free = false;
   CHECK_FALSE(pick_merge(parts).has_value());
 }
@@ -71,7 +86,8 @@ TEST_CASE("however rows come, few segments remain and each row is copied a few t
   for (int run = 0; run < 20; ++run) {
     std::vector<MergeCandidate> parts;
     std::uint64_t total = 0;
-    std::uint64_t copied = 0;
+    std::uint64_t inserted = 0;
+    std::uint64_t taken_over = 0;
     for (int flush = 0; flush < 2000; ++flush) {
       const std::uint64_t rows = 1 + random() % (run % 2 == 0 ? 1000 : 10);
       parts.push_back(segment(rows));
@@ -79,14 +95,16 @@ TEST_CASE("however rows come, few segments remain and each row is copied a few t
       while (const auto range = pick_merge(parts)) {
         std::uint64_t merged = 0;
         for (std::size_t i = range->begin; i < range->end; ++i) merged += parts[i].live_rows;
-        copied += merged;
+        inserted += merged - parts[range->begin].live_rows;
+        taken_over += parts[range->begin].live_rows;
         parts[range->begin] = segment(merged);
         parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(range->begin) + 1,
                     parts.begin() + static_cast<std::ptrdiff_t>(range->end));
       }
-      REQUIRE(parts.size() <= 45);
+      REQUIRE(parts.size() <= 15);
     }
-    CHECK(copied <= 11 * total);
+    CHECK(inserted <= 4 * total);
+    CHECK(taken_over <= 6 * total);
   }
 }
 
