@@ -214,7 +214,7 @@ def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--full-seconds", type=float, default=240)
+    parser.add_argument("--full-seconds", type=float, default=600)
     parser.add_argument("--pause-ms", type=float, default=2, help="between two searches")
     parser.add_argument("--snapshots", type=int, default=3, help="taken at half of the rate")
     parser.add_argument("--directory", default=None)
@@ -240,7 +240,8 @@ def main() -> None:
         with Searcher(index, data.queries, pause) as busy:
             full = churn(index, base, arguments.full_seconds, None, directory, 1, ledger)
         figures["full_speed"] = full | {"search": busy.percentiles_ms()}
-        sustained = full["over_time"][-1]["rows_per_second"]
+        later = [part["rows_per_second"] for part in full["over_time"][2:]]
+        sustained = sum(later) / len(later)
         snapshots = Snapshots(db, work, arguments.snapshots, arguments.seconds)
         with Searcher(index, data.queries, pause) as busy, snapshots:
             half = churn(index, base, arguments.seconds, sustained / 2, directory, 2, ledger)
