@@ -4,9 +4,9 @@
 An index of the steady size (dictionary embeddings, cosine, 384 dimensions) gets upserts of random
 ids and 20 % deletes, from one thread, in calls of a hundred rows, while another thread searches
 (k 10, ef 64). First at full speed for `--full-seconds`, in a directory of its own at the database's
-durability, then for `--seconds` offered at half of the rate that was sustained. Reports rows/s,
-segments, memory and disk in each tenth of the time, and search times. In the second part snapshots
-are taken; each is restored at the end and compared, row by row, with what the writer had done up to
+durability, then for `--seconds` offered at half of the mean rate of its later four fifths. Reports
+rows/s (upserts alone count), segments, memory and disk in each tenth of the time, and search times.
+In the second part snapshots are taken; each is restored at the end and compared, row by row, with what the writer had done up to
 its position.
 """
 
@@ -125,7 +125,7 @@ class Snapshots:
 
 
 class Searcher:
-    """A thread that searches without pause and keeps how long each search took."""
+    """A thread that searches, with a pause between two searches, and keeps how long each search took."""
 
     def __init__(self, index: springg.Index, queries: np.ndarray, pause_s: float) -> None:
         self.times: list[float] = []
@@ -236,7 +236,7 @@ def main() -> None:
         with Searcher(index, data.queries, pause) as idle:
             time.sleep(20)
         figures["idle"] = idle.percentiles_ms()
-        # Past the steady size first, so that what is measured goes on for ever.
+        # First, so that the second part begins with the segments and deleted rows of the long run.
         with Searcher(index, data.queries, pause) as busy:
             full = churn(index, base, arguments.full_seconds, None, directory, 1, ledger)
         figures["full_speed"] = full | {"search": busy.percentiles_ms()}

@@ -227,8 +227,8 @@ class Database:
 
         Not needed for durability: the log has every write already. It makes the next open faster,
         and happens by itself when the log has grown long, and in `close`. Called, it also writes
-        segments anew of whose rows more than a fifth are deleted, so that the files take at most
-        1.3 times what the rows need; that takes as long as building the graphs of their rows.
+        segments anew of whose rows more than a fifth are deleted, with all threads; a merge of such
+        segments that is under way is given up for that. The old files stay until it has ended.
 
         Atomic: after an error (`ResourceExhausted` for a full disk, `IoError`) the old state is
         intact on disk, and memory is unchanged.

@@ -101,7 +101,9 @@ class Index(IndexFiles, IndexSettings):
         -----
         Rows are found as soon as the call returns. The graph (HNSW) follows in the background, and
         a writer that is more than about 8,192 rows ahead of it helps to build it. One call of
-        more than 65,536 rows is faster: its graph is built at once, on all cores.
+        more than 65,536 rows is faster: its graph is built at once, on all cores. While merges are
+        far behind (more than 16,384 rows and a quarter of the live ones are deleted and still
+        held), a call waits for them, at most 2 ms a row; so do `upsert` and `update` with vectors.
         """
         column, rows, documents = self._rows(ids, vectors, metadata)
         with reporting(progress, "add") as callback:
@@ -400,7 +402,10 @@ class Index(IndexFiles, IndexSettings):
         return vectors
 
     def optimize(self, *, progress: Any = None) -> None:
-        """Make memtable and segments one segment without deleted rows, its graph built anew.
+        """Make memtable and segments one segment without deleted rows.
+
+        When a segment with most of the rows comes first, its graph is taken over and the other rows
+        are inserted; else the graph is built anew. Takes all of the database's threads.
 
         Searches and writes go on meanwhile; rows written meanwhile stay outside. `progress` is
         as in `add`; an exception that it raises stops the call, and leaves the index as it was.

@@ -160,11 +160,14 @@ class Index {
   // The state of this moment, pinned; copies no row. What it costs stands at IndexView.
   virtual Result<std::shared_ptr<const IndexView>> view() const = 0;
 
-  // Memtable and segments become one segment without deleted rows, its graph built anew. Searches
-  // and writes go on meanwhile; rows written meanwhile stay outside. On an error, or when
+  // Memtable and segments become one segment without deleted rows. When the first part is a segment
+  // with a graph and half of its rows are live, that graph is taken over and the rows of the others
+  // are inserted; else a graph is built from nothing. Searches and writes go on meanwhile; rows
+  // written meanwhile stay outside. `progress` counts each stage anew. On an error, or when
   // `progress` (may be null) stops it, the index is as it was. kResourceExhausted: more
-  // than kSegmentRowsMax rows. Cost: a build of all rows on the database's threads, and the memory
-  // of old and new rows until it ends (no memory limit refuses it); nothing for one clean segment.
+  // than kSegmentRowsMax rows. Cost: at most a build of all rows on the database's threads, and the
+  // memory of old and new rows until it ends (no memory limit refuses it); nothing for one clean
+  // segment.
   virtual Status optimize(Progress* progress) = 0;
   // Waits until a graph covers every row that was acknowledged before the call, and builds what is
   // missing on the database's threads. Parts too small for a graph count as covered. Writes nothing

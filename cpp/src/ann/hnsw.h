@@ -10,8 +10,10 @@
 // of the graph. Each batch searches the frozen graph in parallel and, exactly, itself, since rows
 // that come together are often alike; then forward links are written, then reverse links are
 // grouped by target and each target is pruned once. A complete graph is refined (hnsw_refine.h).
-// Levels come from hash(seed, row). So equal rows and seed give an equal graph for any number of
-// threads, if extend() is called once; the graph grown in steps depends on the steps alone.
+// Levels come from hash(seed, row)
+// when a row is inserted; one that adopt() took over keeps its level. So equal rows and seed give
+// an equal graph for any number of threads, if extend() is called once; the graph grown in steps
+// depends on the steps alone.
 #pragma once
 
 #include <cstddef>
@@ -72,11 +74,12 @@ class GrowingGraph {
   virtual Status extend(const Space& space, std::uint32_t end, base::Executor& executor,
                         Progress* progress, bool finish) = 0;
   // Begins an empty graph with the rows of a sealed one that are kept: row i of `space` was kept[i]
-  // there (ascending). About a fifth of what inserting them costs, and nothing where no row went;
-  // extend(finish) should follow. Equal m. kFailedPrecondition when stopped, kResourceExhausted;
-  // then the graph is of no use.
-  virtual Status adopt(const SealedGraph& source, std::span<const std::uint32_t> kept,
-                       const Space& space, base::Executor& executor, Progress* progress) = 0;
+  // there (ascending). A row that lost no neighbor costs no distance, another a choice of links
+  // (hnsw_adopt.h). extend() with `finish` should follow. The source has the same m. False when the
+  // rows that went held the others together: then, and after kFailedPrecondition (stopped) and
+  // kResourceExhausted, the graph is of no use.
+  virtual Result<bool> adopt(const SealedGraph& source, std::span<const std::uint32_t> kept,
+                             const Space& space, base::Executor& executor, Progress* progress) = 0;
   virtual GraphAnswer search(const Space& space, const Query& query,
                              const GraphQuery& request) const = 0;
   virtual std::size_t memory_bytes() const noexcept = 0;

@@ -15,7 +15,7 @@ namespace springg::ann {
 namespace {
 
 constexpr std::uint32_t kTaskRows = 64;
-// Of a row with `width` places, so many times `width` candidates are looked at.
+// Candidates are gathered until a row has this many times its width; the last list may go over.
 constexpr std::size_t kJoined = 10;
 
 class Adopter {
@@ -51,23 +51,31 @@ class Adopter {
   struct Worker {
     explicit Worker(const Space& space) : pairs(space) {}
     PairRanks pairs;
-    std::vector<std::uint32_t> joined;  // numbers
-    std::vector<std::uint32_t> rows;    // theirs
-    std::vector<std::uint32_t> gone;    // numbers of the source
+    std::vector<std::uint32_t> links;  // numbers: those kept, then candidates, then chosen
+    std::vector<std::uint32_t> rows;   // of these numbers
+    std::vector<std::uint32_t> gone;   // numbers of the source
     std::vector<float> ranks;
     std::vector<Neighbor> candidates;
   };
 
-  // The upper part without the rows that went. Levels fall with the numbers there, and do here.
+  // A mapped source may turn into zeros or worse while it is read; its reader finds out afterwards.
+  static std::uint32_t renumbered(std::uint32_t number, const std::vector<std::uint32_t>& now) {
+    return number < now.size() ? now[number] : kNoRow;
+  }
+
+  // The upper part without the rows that went. Levels fall as numbers rise in the source, so they
+  // do here.
   Status number_upper() {
     new_numbers_.assign(source_.numbers(), kNoRow);
     std::size_t blocks = 0;
     std::uint32_t level = source_.layers();
     for (std::uint32_t old = 0; old < source_.numbers(); ++old) {
       while (old >= source_.numbers_on(level)) --level;
-      const std::uint32_t row = new_rows_[source_.upper(1).row_of(old)];
+      const std::uint32_t row = renumbered(source_.upper(1).row_of(old), new_rows_);
       if (row == kNoRow) continue;
-      if (blocks + level > data_.blocks.rows_max()) break;  // those behind lose their level
+      if (old_numbers_.size() == kept_.size()) break;  // more than there are: a damaged source
+      if (blocks + level > data_.blocks.rows_max())
+        break;  // few rows, of high levels alone: the others lose theirs
       new_numbers_[old] = static_cast<std::uint32_t>(old_numbers_.size());
       old_numbers_.push_back(old);
       layers_ = std::max(layers_, level);
@@ -84,13 +92,13 @@ class Adopter {
   // Links of numbers 0, 1, ... of a layer, which were olds[0], olds[1], ... of the source's.
   template <class From, class To>
   void link_all(const From& from, const To& to, std::span<const std::uint32_t> olds,
-                const std::vector<std::uint32_t>& renumbered) {
+                const std::vector<std::uint32_t>& now) {
     const std::size_t tasks = (olds.size() + kTaskRows - 1) / kTaskRows;
     executor_.run(tasks, [&](std::size_t task, unsigned worker) {
       const std::size_t first = task * kTaskRows;
       const std::size_t last = std::min(olds.size(), first + kTaskRows);
       for (std::size_t i = first; i < last && !pace_.stopped(); ++i) {
-        link(from, olds[i], to, static_cast<std::uint32_t>(i), renumbered, *workers_[worker]);
+        link(from, olds[i], to, static_cast<std::uint32_t>(i), now, *workers_[worker]);
       }
       pace_.advance(last - first);
     });
@@ -98,59 +106,59 @@ class Adopter {
 
   template <class From, class To>
   void link(const From& from, std::uint32_t old, const To& to, std::uint32_t number,
-            const std::vector<std::uint32_t>& renumbered, Worker& worker) {
-    worker.joined.clear();
+            const std::vector<std::uint32_t>& now, Worker& worker) {
+    worker.links.clear();
     worker.gone.clear();
-    split_links(from, old, renumbered, worker);
+    split_links(from, old, now, worker);
     if (!worker.gone.empty()) {
-      join_links_of_gone(from, number, renumbered, worker);
+      join_links_of_gone(from, number, now, worker);
       choose(to, number, worker);
     }
     std::uint32_t* links = to.links(number);
     for (std::uint32_t i = 0; i < to.width(); ++i) {
-      store_relaxed(links + i, i < worker.joined.size() ? worker.joined[i] : kNoRow);
+      store_relaxed(links + i, i < worker.links.size() ? worker.links[i] : kNoRow);
     }
   }
 
   template <class From>
   static void split_links(const From& from, std::uint32_t old,
-                          const std::vector<std::uint32_t>& renumbered, Worker& worker) {
+                          const std::vector<std::uint32_t>& now, Worker& worker) {
     const std::uint32_t* links = from.links(old);
-    for (std::uint32_t i = 0; i < from.width() && links[i] != kNoRow; ++i) {
-      const std::uint32_t now = renumbered[links[i]];
-      now == kNoRow ? worker.gone.push_back(links[i]) : worker.joined.push_back(now);
+    for (std::uint32_t i = 0; i < from.width() && links[i] < now.size(); ++i) {
+      const std::uint32_t number = now[links[i]];
+      number == kNoRow ? worker.gone.push_back(links[i]) : worker.links.push_back(number);
     }
   }
 
   template <class From>
   void join_links_of_gone(const From& from, std::uint32_t number,
-                          const std::vector<std::uint32_t>& renumbered, Worker& worker) const {
+                          const std::vector<std::uint32_t>& now, Worker& worker) const {
     VisitedTags& visited = thread_scratch().visited;
     visited.reset(kept_.size());
     visited.insert(number);
-    for (const std::uint32_t link : worker.joined) visited.insert(link);
+    for (const std::uint32_t link : worker.links) visited.insert(link);
     for (const std::uint32_t gone : worker.gone) {
-      if (worker.joined.size() >= kJoined * from.width()) break;
+      if (worker.links.size() >= kJoined * from.width()) break;
       const std::uint32_t* links = from.links(gone);
-      for (std::uint32_t i = 0; i < from.width() && links[i] != kNoRow; ++i) {
-        const std::uint32_t now = renumbered[links[i]];
-        if (now != kNoRow && visited.insert(now)) worker.joined.push_back(now);
+      for (std::uint32_t i = 0; i < from.width(); ++i) {
+        const std::uint32_t link = renumbered(links[i], now);
+        if (link != kNoRow && visited.insert(link)) worker.links.push_back(link);
       }
     }
   }
 
-  // Leaves those of worker.joined that `number` is to be linked to.
+  // Leaves those of worker.links that `number` is to be linked to.
   template <class To>
   static void choose(const To& to, std::uint32_t number, Worker& worker) {
-    const std::size_t count = worker.joined.size();
+    const std::size_t count = worker.links.size();
     worker.rows.resize(count);
     worker.ranks.resize(count);
-    for (std::size_t i = 0; i < count; ++i) worker.rows[i] = to.row_of(worker.joined[i]);
+    for (std::size_t i = 0; i < count; ++i) worker.rows[i] = to.row_of(worker.links[i]);
     worker.pairs.set_pivot(to.row_of(number));
     worker.pairs.rank(worker.rows.data(), count, worker.ranks.data());
     worker.candidates.clear();
     for (std::size_t i = 0; i < count; ++i) {
-      worker.candidates.push_back({worker.ranks[i], worker.joined[i]});
+      worker.candidates.push_back({worker.ranks[i], worker.links[i]});
     }
     std::sort(worker.candidates.begin(), worker.candidates.end(), nearer);
     spread_ties(worker.candidates, number);
@@ -158,8 +166,8 @@ class Adopter {
     const std::size_t width = to.width();
     const std::size_t chosen =
         select_neighbors(worker.pairs, to, worker.candidates, {width, width * 3 / 4}, kept);
-    worker.joined.clear();
-    for (std::size_t i = 0; i < chosen; ++i) worker.joined.push_back(kept[i].row);
+    worker.links.clear();
+    for (std::size_t i = 0; i < chosen; ++i) worker.links.push_back(kept[i].row);
   }
 
   void publish(std::uint32_t rows) {

@@ -12,8 +12,8 @@ constexpr std::uint32_t kBatchRowsMax = 1024;  // each is compared with all othe
 constexpr std::uint32_t kTaskRowsMax = 8;
 constexpr std::uint32_t kTasksPerThread = 8;
 
-// A walk two thirds as wide as ef_construction: what it misses the refinement finds among links'
-// links, at a tenth of the cost (docs/adr/0008).
+// Two thirds of ef_construction: what such a walk misses, the refinement finds among links' links
+// once the graph is complete (docs/adr/0008).
 std::size_t walk_width(const GraphOptions& options) noexcept {
   const std::size_t ef = options.ef_construction;
   return std::max(ef * 2 / 3, std::min<std::size_t>(ef, std::size_t{2} * options.m));

@@ -16,6 +16,9 @@ namespace springg::ann {
 
 namespace {
 
+// Of the rows of a graph that is taken over so many may have lost their way.
+constexpr std::size_t kUnreachedPart = 64;
+
 class GrowingGraphImpl final : public GrowingGraph {
  public:
   GrowingGraphImpl(const GraphOptions& options, std::uint32_t rows_max) {
@@ -56,10 +59,16 @@ class GrowingGraphImpl final : public GrowingGraph {
     return resource_exhausted("no memory left to grow the graph");
   }
 
-  Status adopt(const SealedGraph& source, std::span<const std::uint32_t> kept, const Space& space,
-               base::Executor& executor, Progress* progress) override try {
+  Result<bool> adopt(const SealedGraph& source, std::span<const std::uint32_t> kept,
+                     const Space& space, base::Executor& executor, Progress* progress) override
+      try {
     Pace pace(progress, kept.size());
-    return ann::adopt(data_, source, kept, space, executor, pace);
+    SPRINGG_RETURN_IF_ERROR(ann::adopt(data_, source, kept, space, executor, pace));
+    // New rows would be linked within what can be reached: a few are linked in now, with more apart
+    // the graph has fallen into pieces.
+    if (unreached(data_, pace) * kUnreachedPart > kept.size()) return false;
+    SPRINGG_RETURN_IF_ERROR(repair(data_, space, pace));
+    return true;
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory left to take a graph over");
   }

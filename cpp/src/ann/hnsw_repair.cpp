@@ -14,7 +14,7 @@ constexpr std::size_t kRowsBetweenAsking = 4096;
 
 class Reach {
  public:
-  Reach(const GrowingBase& layer, std::size_t numbers, Pace& pace)
+  Reach(GrowingBase layer, std::size_t numbers, Pace& pace)
       : layer_(layer), pace_(pace), reached_(numbers, 0) {}
 
   bool has(std::uint32_t number) const noexcept { return reached_[number] != 0; }
@@ -38,7 +38,7 @@ class Reach {
   }
 
  private:
-  const GrowingBase& layer_;
+  const GrowingBase layer_;
   Pace& pace_;
   std::vector<std::uint8_t> reached_;
   std::vector<std::uint32_t> queue_;
@@ -111,6 +111,16 @@ Status repair(GrowingData& data, const Space& space, Pace& pace) {
   if (sight.limit() == 0) return {};
   const std::size_t ef = data.options.ef_construction;
   return repair_layer(sight.base(), sight.limit(), entry_row(sight), ef, space, pace);
+}
+
+std::size_t unreached(const GrowingData& data, Pace& pace) {
+  const GrowingSight sight(data, kNoRow);
+  if (sight.limit() == 0) return 0;
+  Reach reach(sight.base(), sight.limit(), pace);
+  reach.spread(entry_row(sight));
+  std::size_t count = 0;
+  for (std::uint32_t row = 0; row < sight.limit(); ++row) count += reach.has(row) ? 0U : 1U;
+  return count;
 }
 
 }  // namespace springg::ann

@@ -13,4 +13,7 @@ namespace springg::ann {
 // kFailedPrecondition when stopped; the graph can be searched at any time.
 Status repair(GrowingData& data, const Space& space, Pace& pace);
 
+// Rows that cannot be reached so.
+std::size_t unreached(const GrowingData& data, Pace& pace);
+
 }  // namespace springg::ann

@@ -3,7 +3,6 @@
 
 #if defined(__linux__)
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -14,26 +13,30 @@
 
 namespace springg::engine {
 
-// Linux keeps a priority for each thread; elsewhere it would be the whole process's. A tenth of a
-// processor that others keep busy, and in turns of 0.1 ms, so that a search that wakes up need not
-// wait (Linux 6.12; older ones give what turns they like). Not SCHED_IDLE: a thread that held a
-// mutex could keep a writer waiting for as long as other programs are busy.
-void lower_own_priority() noexcept {
-#if defined(__linux__)
-  constexpr int kNiceness = 10;
-  constexpr std::uint64_t kTurnNs = 100'000;
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNiceness);
-#if defined(SYS_sched_setattr)
+// Linux keeps a priority for each thread; elsewhere it would be the whole process's. Turns are 0.1
+// ms long, so that a search that wakes up need not wait (Linux 6.12; older ones give what turns
+// they like). Not SCHED_IDLE: a thread that held a mutex could keep a writer waiting for as long as
+// other programs are busy.
+void lower_own_priority(int niceness) noexcept {
+#if defined(__linux__) && defined(SYS_sched_setattr)
   struct {
     std::uint32_t size, policy;
     std::uint64_t flags;
     std::int32_t nice;
     std::uint32_t priority;
     std::uint64_t runtime, deadline, period;
-  } attributes = {48, SCHED_OTHER, 0, kNiceness, 0, kTurnNs, 0, 0};
-  static_assert(sizeof attributes == 48);  // the kernel's first version of it
+  } attributes = {};
+  constexpr unsigned kBytes = 48;  // of the kernel's first version of it
+  static_assert(sizeof attributes == kBytes);
+  constexpr std::uint64_t kTurnNs = 100'000;
+  if (::syscall(SYS_sched_getattr, 0, &attributes, kBytes, 0) != 0) return;
+  if (attributes.policy != SCHED_OTHER || attributes.nice >= niceness) return;
+  attributes.size = kBytes;
+  attributes.nice = niceness;
+  attributes.runtime = kTurnNs;
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);
-#endif
+#else
+  (void)niceness;
 #endif
 }
 
@@ -55,7 +58,7 @@ bool BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) noexcept {
 }
 
 void BackgroundWorker::work() {
-  lower_own_priority();
+  lower_own_priority(niceness_);
   Stopper stop(stopping_);
   mutex_.lock();
   while (!stopping_.load(std::memory_order_relaxed)) {

@@ -13,19 +13,20 @@
 
 namespace springg::engine {
 
-// Of the calling thread, where the system has one for each; else nothing.
-void lower_own_priority() noexcept;
+// Of the calling thread, where the system has one for each; else nothing. Never raises it.
+void lower_own_priority(int niceness) noexcept;
 
-// Something with work in small steps.
+// Something with work in steps: some 100 ms for a growing graph, minutes for a merge.
 class BackgroundTask {
  public:
   virtual ~BackgroundTask() = default;
-  // Does some work, about 100 ms of it or until `stop` says stop. True when more is to be done.
+  // Does a step of it, or less when `stop` says stop. True when more is to be done.
   virtual bool background_step(Progress& stop) = 0;
 };
 
 class BackgroundWorker {
  public:
+  explicit BackgroundWorker(int niceness) : niceness_(niceness) {}
   ~BackgroundWorker() { stop(); }
   // Takes turns with the other tasks until it has no more work. False when there is no memory or no
   // thread for it: callers have done what they were asked to, and must not fail for this.
@@ -47,6 +48,7 @@ class BackgroundWorker {
 
   void work();
 
+  const int niceness_;
   std::atomic<bool> stopping_{false};
   base::Mutex mutex_;
   base::CondVar wake_;

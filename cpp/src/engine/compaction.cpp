@@ -15,8 +15,9 @@ namespace {
 // Rows that a thread copies at a time.
 constexpr std::size_t kCopyRows = 4096;
 // A memtable's graph is taken over with the deleted rows in it when they are at most this part of
-// all rows: building it anew costs seconds, a deleted row some memory until optimize().
-constexpr std::uint32_t kDeletedPart = 8;
+// all rows: leaving them out costs new links for their neighbors, keeping one costs memory until
+// the segment is merged.
+constexpr std::uint32_t kKeptDeletedPart = 8;
 // Rows that a memtable's graph takes in before others who wait to extend it get their turn.
 constexpr std::uint32_t kStepRows = 2048;
 
@@ -110,8 +111,7 @@ Status take_graph(const ann::GrowingGraph& graph, storage::SegmentBuilder& build
 // Where the links of a new graph come from; all null: it is built from nothing.
 struct GraphSource {
   const ann::GrowingGraph* whole = nullptr;  // of the one source with all its rows: taken as it is
-  const ann::SealedGraph* ancestor =
-      nullptr;  // of the first source: its live rows keep their links
+  const ann::SealedGraph* ancestor = nullptr;  // of the first source: its live rows are taken over
 };
 
 // A graph of which more has gone than is left is no good start.
@@ -119,7 +119,7 @@ bool worth_adopting(const PartView& part) {
   return part.rows >= kGraphRowsMin && part.live_rows() >= part.rows / 2;
 }
 
-GraphSource first_graph(const std::vector<PartView>& sources) {
+GraphSource graph_to_adopt(const std::vector<PartView>& sources) {
   const SegmentPart* segment = sources.front().part->segment();
   if (segment == nullptr || segment->graph().empty() || !worth_adopting(sources.front())) return {};
   return {.ancestor = &segment->graph()};
@@ -160,14 +160,16 @@ Result<Compacted> build(const std::vector<PartView>& sources, const GraphSource&
   Status copied = copy_records(*builder, sources, rows, made.kept_deleted);
   SPRINGG_RETURN_IF_ERROR(check_readable(sources));
   SPRINGG_RETURN_IF_ERROR(copied);
-  SPRINGG_RETURN_IF_ERROR(make_graph(*builder, graph, rows, options, executor, progress));
+  Status linked = make_graph(*builder, graph, rows, options, executor, progress);
+  SPRINGG_RETURN_IF_ERROR(check_readable(sources));  // a graph that was taken over is mapped too
+  SPRINGG_RETURN_IF_ERROR(linked);
   SPRINGG_ASSIGN_OR_RETURN(auto segment, builder->finish());
   SPRINGG_ASSIGN_OR_RETURN(made.part, SegmentPart::open(std::move(segment), std::move(budget)));
   return made;
 }
 
-// In steps: a writer that comes upon a long tail of the last memtable, sealed or not, helps with
-// it, and must not wait until all of it is in.
+// In steps: a writer that came upon a long tail of this memtable, when that was the active one,
+// helps with it, and must not wait until all of it is in.
 Status complete_graph(Memtable& memtable, std::uint32_t rows, base::Executor& executor,
                       Progress* progress) {
   Poller poller(progress, rows);
@@ -237,17 +239,20 @@ ann::Space space_of(const storage::SegmentBuilder& builder, const IndexOptions& 
 
 Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
                    const IndexOptions& options, base::Executor& executor, Progress* progress,
-                   const Ancestor& ancestor) {
+                   const AdoptedRows& adopted) {
   if (rows < kGraphRowsMin) return {};
   const ann::GraphOptions settings{
       .m = static_cast<std::uint32_t>(options.m),
       .ef_construction = static_cast<std::uint32_t>(options.ef_construction),
       .seed = options.seed};
-  SPRINGG_ASSIGN_OR_RETURN(const auto graph, ann::GrowingGraph::create(settings, rows));
+  SPRINGG_ASSIGN_OR_RETURN(auto graph, ann::GrowingGraph::create(settings, rows));
   const ann::Space space = space_of(builder, options);
-  if (ancestor.graph != nullptr) {
-    SPRINGG_RETURN_IF_ERROR(
-        graph->adopt(*ancestor.graph, ancestor.kept, space, executor, progress));
+  if (adopted.graph != nullptr) {
+    SPRINGG_ASSIGN_OR_RETURN(const bool whole,
+                             graph->adopt(*adopted.graph, adopted.kept, space, executor, progress));
+    if (!whole) {
+      SPRINGG_ASSIGN_OR_RETURN(graph, ann::GrowingGraph::create(settings, rows));
+    }
   }
   SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true));
   return take_graph(*graph, builder);
@@ -256,7 +261,7 @@ Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
                           std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                           Progress* progress) {
-  return build(sources, first_graph(sources), options, std::move(budget), executor, progress);
+  return build(sources, graph_to_adopt(sources), options, std::move(budget), executor, progress);
 }
 
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
@@ -268,7 +273,7 @@ Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& o
     Memtable& memtable = *source.part->memtable();
     SPRINGG_RETURN_IF_ERROR(complete_graph(memtable, source.rows, executor, progress));
     const std::uint32_t deleted = source.rows - source.live_rows();
-    if (deleted * kDeletedPart <= source.rows) {
+    if (deleted * kKeptDeletedPart <= source.rows) {
       SPRINGG_RETURN_IF_ERROR(memtable.extend_graph(source.rows, executor, progress, true));
       from.whole = memtable.whole_graph(source.rows);
     } else if (const ann::GrowingGraph* whole = memtable.whole_graph(source.rows)) {

@@ -24,9 +24,11 @@ struct Compacted {
   bool kept_deleted = false;
 };
 
-// The live rows of `sources` in order, with their metadata as it is, and a graph. That of the first
-// source, unless most of its rows are deleted, is taken over without them, and the rows of the
-// others are inserted; else it is built anew. Stops when progress says so.
+// The live rows of `sources` in order, with their metadata as it is, and a graph. When the first
+// source is a segment with a graph and at least half of its rows are live, that graph is taken
+// over, its deleted rows left out, and the rows of the others are inserted (docs/adr/0010). Else (a
+// memtable comes first, or most of its rows are deleted) the graph is built from nothing. Stops
+// when progress says so.
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
                           std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
                           Progress* progress);
@@ -48,14 +50,15 @@ std::shared_ptr<const Overlay> carry_over(const std::vector<PartView>& before,
                                           const std::vector<PartView>& now, const Compacted& made);
 
 // Rows of a graph that a new one begins with, as GrowingGraph::adopt() takes them; null for none.
-struct Ancestor {
+struct AdoptedRows {
   const ann::SealedGraph* graph = nullptr;
   std::span<const std::uint32_t> kept;
 };
-// Builds a graph over the builder's rows into the builder; none when they are few.
+// Builds a graph over the builder's rows into the builder, begun with the adopted ones; none when
+// they are few.
 Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
                    const IndexOptions& options, base::Executor& executor, Progress* progress,
-                   const Ancestor& ancestor = {});
+                   const AdoptedRows& adopted = {});
 ann::Space space_of(const storage::SegmentBuilder& builder, const IndexOptions& options);
 storage::SegmentSettings segment_settings(const IndexOptions& options);
 

@@ -25,12 +25,12 @@ constexpr std::size_t kHelpedRowsMin = 512;
 // Sealed memtables that may wait before a writer has to make segments itself.
 constexpr std::size_t kSealedMax = 2;
 constexpr std::chrono::milliseconds kWait{50};
-// Deleted rows that are in memory and on disk until merges drop them may be so many, and this part
-// of the live ones. From there on a writer waits, the longer the more there are: with twice as many
-// a millisecond a row.
-constexpr std::uint64_t kDeletedRowsMin = limits::kMemtableRowsMax / 4;
-constexpr std::uint64_t kDeletedPart = 4;
-constexpr std::chrono::milliseconds kSlowedMax{200};  // of one call, in steps of kWait
+// So many deleted rows of segments may wait for a merge, plus the live rows divided by
+// kDeletedLivePart. Beyond that a writer waits for each row that it brings: 1 ms when there are
+// twice as many, more or less in proportion.
+constexpr std::uint64_t kDeletedRowsFree = limits::kMemtableRowsMax / 4;
+constexpr std::uint64_t kDeletedLivePart = 4;
+constexpr double kRowWaitUsMax = 2000;
 
 // The memtable at the end of a view, which may be growing; null when there is none.
 const PartView* growing_part(const View& view) {
@@ -171,21 +171,22 @@ Result<bool> IndexImpl::extend_active(base::Executor& executor, Progress& stop) 
   return true;
 }
 
-std::chrono::microseconds IndexImpl::slowed_by(std::size_t rows) {
+std::chrono::microseconds IndexImpl::merge_wait(std::size_t rows) {
   base::MutexLock lock(write_mutex_);
   const std::shared_ptr<const View> view = newest();
-  std::uint64_t deleted = 0;
-  for (const PartView& part : view->parts) deleted += part.rows - part.live_rows();
-  const std::uint64_t most = kDeletedRowsMin + view->live_rows / kDeletedPart;
+  std::uint64_t deleted = 0;  // those in memtables no merge can drop
+  for (const PartView& part : view->parts) {
+    if (part.part->segment() != nullptr) deleted += part.rows - part.live_rows();
+  }
+  const std::uint64_t most = kDeletedRowsFree + view->live_rows / kDeletedLivePart;
   if (deleted <= most || (merging_.empty() && !merge_due())) return {};
   const double over = static_cast<double>(deleted - most) / static_cast<double>(most);
-  const double wait = over * 1000.0 * static_cast<double>(rows);
-  return std::chrono::microseconds(
-      static_cast<std::int64_t>(std::min(wait, static_cast<double>(kSlowedMax.count()) * 1000)));
+  const double row_wait = std::min(over * 1000.0, kRowWaitUsMax);
+  return std::chrono::microseconds(static_cast<std::int64_t>(row_wait * static_cast<double>(rows)));
 }
 
 Status IndexImpl::slow_down(std::size_t rows, Progress* progress) {
-  const auto wait = slowed_by(rows);
+  const auto wait = merge_wait(rows);
   if (wait.count() == 0) return {};
   Poller poller(progress, rows);
   const auto end = std::chrono::steady_clock::now() + wait;

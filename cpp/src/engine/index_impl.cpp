@@ -63,7 +63,7 @@ void IndexImpl::show_nothing(std::shared_ptr<const View> nothing) noexcept {
   views_.reset(std::move(nothing));
 }
 
-void IndexImpl::adopt(IndexImpl& fresh) {
+void IndexImpl::take_state(IndexImpl& fresh) {
   std::shared_ptr<Memtable> active;
   std::uint64_t next_sequence = 0;
   {

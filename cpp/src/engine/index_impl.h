@@ -71,8 +71,8 @@ struct IndexState {
   std::vector<PartView> parts;
 };
 
-// What a flush is for: that every row is in a segment on the disk, or also that no segment there
-// has more deleted rows than a merge would leave, which may mean to build graphs of all rows.
+// What a flush is for: that every row is in a segment on the disk, or also that none of these needs
+// rewriting (merge_policy.h): those that do are written anew first.
 enum class FlushAim { kRows, kRowsAndSpace };
 
 // The state of an index at one moment with every row in a segment, for flush to write.
@@ -156,7 +156,7 @@ class IndexImpl final : public Index,
   void end_replay() SPRINGG_EXCLUDES(write_mutex_);
   // Shows the state of `fresh` from now on, an index of the same options that was replayed for that
   // and that nobody else has.
-  void adopt(IndexImpl& fresh) SPRINGG_EXCLUDES(write_mutex_);
+  void take_state(IndexImpl& fresh) SPRINGG_EXCLUDES(write_mutex_);
   // From now on reads work and writes return this error.
   void refuse_writes(Status error) { refusal_ = std::move(error); }
   bool refuses_writes() const noexcept { return !refusal_.ok(); }
@@ -248,15 +248,18 @@ class IndexImpl final : public Index,
   // Before a write of `rows` rows: does the builder's work when it has fallen behind.
   Status make_room(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   Status wait_for_graph(std::size_t rows, Progress* progress);
-  // Waits while merges are far behind, so that what they owe stays bounded.
+  // Waits, at most 2 ms a row, while merges are far behind: writers then go no faster than merges.
+  // Deletes, and calls that make segments, do not wait.
   Status slow_down(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
-  std::chrono::microseconds slowed_by(std::size_t rows) SPRINGG_EXCLUDES(write_mutex_);
+  std::chrono::microseconds merge_wait(std::size_t rows) SPRINGG_EXCLUDES(write_mutex_);
   void wake_builder() noexcept SPRINGG_REQUIRES(write_mutex_);
   std::optional<PartView> claim_sealed() SPRINGG_REQUIRES(write_mutex_);
   std::size_t sealed_waiting() SPRINGG_REQUIRES(write_mutex_);
   void release_claim(const Part* part) SPRINGG_REQUIRES(write_mutex_);
   bool is_claimed(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
   bool is_merging(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
+  // After a merge: when the next may begin.
+  void note_merge(bool failed) SPRINGG_REQUIRES(write_mutex_);
   bool bulk_between(const PartView& left, const PartView& right) const
       SPRINGG_REQUIRES(write_mutex_);
   // Turns a claimed memtable into a segment and ends the claim.
@@ -288,7 +291,7 @@ class IndexImpl final : public Index,
   // All parts, held; none when there is nothing to do.
   Result<std::vector<PartView>> claim_everything(Progress* progress) SPRINGG_REQUIRES(jobs_mutex_)
       SPRINGG_EXCLUDES(write_mutex_);
-  // Whether a segment with many deleted rows is being merged.
+  // Whether many rows of the segments that are being merged are deleted.
   bool is_rewriting() SPRINGG_REQUIRES(write_mutex_);
   std::size_t first_free_to_merge(const std::vector<PartView>& parts, std::size_t first)
       SPRINGG_EXCLUDES(write_mutex_);
@@ -326,8 +329,12 @@ class IndexImpl final : public Index,
   std::vector<const Part*> held_ SPRINGG_GUARDED_BY(write_mutex_);
   bool claims_paused_ SPRINGG_GUARDED_BY(write_mutex_) = false;
   // Segments that background work makes one of. Unlike those above a flush does not wait for them:
-  // it writes them as they were, and the merged one next time.
+  // it writes them as they were, and the merged one next time. But kRowsAndSpace stops the merge
+  // when one of them needs rewriting, and does that itself.
   std::vector<const Part*> merging_ SPRINGG_GUARDED_BY(write_mutex_);
+  // Merges that failed, one after another, and when the next one may begin.
+  int failed_merges_ SPRINGG_GUARDED_BY(write_mutex_) = 0;
+  std::chrono::steady_clock::time_point next_merge_ SPRINGG_GUARDED_BY(write_mutex_);
   // First sequences of bulk calls whose segments are being made. Parts on both sides of one must
   // not become one part: it could not have its place between them, and sequences would not ascend.
   std::vector<std::uint64_t> pending_bulks_ SPRINGG_GUARDED_BY(write_mutex_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Segments into fewer segments, in the background.
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace {
 
 // Merged rows that are worth a flush: their old files and the new segment's memory are given back.
 constexpr std::uint32_t kFlushedRowsMin = 16'384;
+constexpr int kRetrySecondsMax = 60;  // between merges that fail
 
 }  // namespace
 
@@ -42,7 +44,14 @@ std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
 }
 
 bool IndexImpl::merge_due() {
+  if (failed_merges_ != 0 && std::chrono::steady_clock::now() < next_merge_) return false;
   return merging_.empty() && pick_merge(merge_candidates(*newest())).has_value();
+}
+
+void IndexImpl::note_merge(bool failed) {
+  failed_merges_ = failed ? failed_merges_ + 1 : 0;
+  next_merge_ = std::chrono::steady_clock::now() +
+                std::chrono::seconds(std::min(failed_merges_ * failed_merges_, kRetrySecondsMax));
 }
 
 std::vector<PartView> IndexImpl::claim_merge() {
@@ -67,14 +76,16 @@ Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& ex
   StopEither either(stop, merge_unwanted_);
   auto made =
       guarded([&] { return compact(sources, options_, runtime_->budget, executor, &either); });
-  const bool stopped = !either.update(0, 0);
+  // Somebody needs the parts for himself, or the database closes; it is tried again later.
+  const bool stopped = !made.ok() && !either.update(0, 0);
   {
     base::MutexLock lock(write_mutex_);
     merging_.clear();
     claims_changed_.notify_all();
-    if (made.ok() && !stopped) replace_parts(sources, *made);
+    if (made.ok()) replace_parts(sources, *made);
+    if (!stopped) note_merge(!made.ok());
   }
-  if (stopped) return {};  // somebody needs the parts as they are; it is tried again later
+  if (stopped) return {};
   if (!made.ok()) return made.take_status();
   if (made->part != nullptr && made->part->storage()->rows() >= kFlushedRowsMin) {
     home_.want_flush();

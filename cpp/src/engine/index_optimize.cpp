@@ -23,9 +23,9 @@ bool is_optimal(const std::vector<PartView>& parts) {
 
 // Parts at the end of a view that a flush makes one segment of: the memtable, and small segments
 // before it as long as they are no larger than what comes after them. So flushes of a few rows each
-// leave a logarithmic number of segments, and each row is copied as often. Their graph is built
-// anew, hence the bound. Returns the number of the first of them; the end when the memtable would
-// be merged with nothing.
+// leave a logarithmic number of segments, and each row is copied as often. Most of their rows are
+// inserted into a graph again, hence the bound. Returns the number of the first of them; the end
+// when the memtable would be merged with nothing.
 constexpr std::uint64_t kMergedRowsMax = 4096;
 
 std::size_t first_to_merge(const std::vector<PartView>& parts) {
@@ -101,7 +101,8 @@ Result<FrozenIndex> IndexImpl::freeze(FlushAim aim, base::Executor& executor, Pr
   FrozenIndex frozen;
   {
     base::MutexLock lock(write_mutex_);
-    // What is being merged would be written as it is; and with all threads it takes less time.
+    // rewrite_held() passes over what is being merged, and it would go to the disk with its deleted
+    // rows. So that merge is given up, and all threads do it here.
     if (aim == FlushAim::kRowsAndSpace && is_rewriting()) stop_merging();
     SPRINGG_ASSIGN_OR_RETURN(parts, seal_and_hold(progress));
     frozen.log_ref = log_ref_.load();
@@ -121,11 +122,14 @@ Result<FrozenIndex> IndexImpl::freeze(FlushAim aim, base::Executor& executor, Pr
 }
 
 bool IndexImpl::is_rewriting() {
-  const std::shared_ptr<const View> view = newest();
-  return std::any_of(view->parts.begin(), view->parts.end(), [&](const PartView& part) {
-    return std::find(merging_.begin(), merging_.end(), part.part.get()) != merging_.end() &&
-           needs_rewriting({part.rows, part.live_rows(), false, true});
-  });
+  std::uint64_t rows = 0;
+  std::uint64_t live = 0;
+  for (const PartView& part : newest()->parts) {
+    if (!is_merging(part.part.get())) continue;
+    rows += part.rows;
+    live += part.live_rows();
+  }
+  return needs_rewriting({rows, live, false, true});
 }
 
 Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& executor,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Which segments background work makes one of: size-tiered, over neighbors alone, because the order
-// of parts is the order of insertion.
+// Which segments background work makes one of: neighbors alone, because the order of parts is the
+// order of insertion (docs/adr/0010).
 #pragma once
 
 #include <cstddef>
@@ -23,15 +23,18 @@ struct MergeRange {
   std::size_t end = 0;
 };
 
-// More than a fifth of the rows deleted: what is kept on disk stays below 1.25 times what is live.
+// No graph although it is large enough, or more than a fifth of the rows deleted: where no part
+// needs rewriting, at most 1.25 times the live rows are kept.
 bool needs_rewriting(const MergeCandidate& part) noexcept;
 
-// The next merge; none when there is nothing to do. The graph of the first of its parts is taken
-// over and the rows of the others are inserted (compaction.h), hence a part with those behind it,
-// none of which is larger, when these have half of its rows together or it needs rewriting. The
-// first such part. Else four neighbors or more of which none has more than half of the rows, of
-// several the one with the fewest rows: for parts that lie before larger ones. A row is inserted
-// some three times, and taken over five times, until it is in a large segment; a dozen remain.
+// The next merge; none when there is nothing to do.
+// 1. The first part that needs rewriting, or behind which parts no larger than itself have half of
+//    its rows together: it and those parts. Its graph is taken over and their rows are inserted
+//    (compaction.h), so the largest should come first.
+// 2. Else, for parts before larger ones: four neighbors or more of which none has more than half of
+//    the rows; of several ranges that with the fewest rows.
+// A row is inserted at most some 4 times and taken over 6 times, and at most 15 segments remain
+// (merge_policy_test.cpp).
 std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept;
 
 }  // namespace springg::engine

@@ -19,7 +19,7 @@ Status PeriodicThread::start(std::chrono::milliseconds interval, std::function<v
 }
 
 void PeriodicThread::work(std::chrono::milliseconds interval, const std::function<void()>& body) {
-  lower_own_priority();
+  lower_own_priority(5);
   for (;;) {
     {
       base::MutexLock lock(mutex_);

@@ -90,7 +90,7 @@ Status Replica::load(const storage::ManifestStamp& stamp) {
     if (source.index == nullptr) {
       source.index = std::move(source.fresh);
     } else {
-      source.index->adopt(*source.fresh);
+      source.index->take_state(*source.fresh);
       source.fresh = nullptr;
     }
     source.index->end_replay();

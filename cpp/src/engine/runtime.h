@@ -34,8 +34,11 @@ struct Runtime {
   CallGate gate;
   std::shared_ptr<MemoryBudget> budget;
   ThreadPool pool;
-  BackgroundWorker builder;  // graphs of memtables, and memtables into segments: writers need it
-  BackgroundWorker keeper;   // merges and flushes, which take long and nobody waits for
+  // Graphs of memtables, and memtables into segments: writers need it. A quarter of a processor
+  // that others keep busy.
+  BackgroundWorker builder{5};
+  // Merges and flushes, which take long; a tenth.
+  BackgroundWorker keeper{10};
   // Null in memory alone, and while the database is being recovered.
   std::unique_ptr<storage::WriteAheadLog> log;
 };

@@ -68,15 +68,17 @@ bool shows(const engine::View& view, std::uint64_t id) {
   return view.find(numbers(id, id + 1)[0]).has_value();
 }
 
-void check_freeze(std::uint64_t deleted_before) {
-  INFO("deleted before: " << deleted_before);
+// Rows below `live_from`, and from `live_to` on, are deleted before.
+void check_freeze(std::uint64_t live_from, std::uint64_t live_to = kRows) {
+  INFO("live: " << live_from << " to " << live_to);
   NoHome home;
   const auto runtime = std::make_shared<engine::Runtime>(two_threads(), engine::Tuning{}, 2);
   const auto impl = lone_index(runtime, home);
   const std::shared_ptr<Index> index = impl;
   require_value(index->add(numbers(0, kRows), random_rows(kRows, 2).all(), nullptr, nullptr));
-  require_value(index->remove(numbers(0, deleted_before)));
-  const std::size_t rows = kRows - deleted_before;
+  require_value(index->remove(numbers(0, live_from)));
+  require_value(index->remove(numbers(live_to, kRows)));
+  const std::size_t rows = live_to - live_from;
 
   Gate gate;
   auto frozen = std::async(std::launch::async, [&] {
@@ -126,7 +128,8 @@ void check_freeze(std::uint64_t deleted_before) {
 
 TEST_CASE("writers go on while a flush makes segments, and lose nothing", "[concurrency]") {
   check_freeze(0);
-  check_freeze(kRows / 4);  // so many that the graph is built anew
+  check_freeze(kRows / 4);                    // so many that they are left out of the graph
+  check_freeze(kRows / 2, kRows / 2 + 2500);  // so many that the graph is built anew
 }
 
 TEST_CASE("a flush beside upserts and deletes puts one state on the disk", "[concurrency]") {

@@ -37,7 +37,7 @@ TEST_CASE("a part is merged with those behind it that have half of its rows") {
   CHECK(picks(segments({5, 5, 5}), 0, 3));
 }
 
-TEST_CASE("parts before larger ones are merged four at a time, the fewest rows first") {
+TEST_CASE("parts before larger ones are merged in fours and more, the fewest rows first") {
   CHECK_FALSE(pick_merge(segments({5, 6})).has_value());
   CHECK_FALSE(pick_merge(segments({5, 6, 7})).has_value());
   CHECK(picks(segments({5, 6, 7, 8}), 0, 4));
@@ -81,7 +81,8 @@ TEST_CASE("a part with more than a fifth deleted, or without its graph, is rewri
   CHECK_FALSE(pick_merge(parts).has_value());
 }
 
-TEST_CASE("however rows come, few segments remain and each row is copied a few times") {
+TEST_CASE(
+    "however rows come, few segments remain and each row is inserted and taken over a few times") {
   std::mt19937 random(7);
   for (int run = 0; run < 20; ++run) {
     std::vector<MergeCandidate> parts;

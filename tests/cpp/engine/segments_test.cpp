@@ -66,7 +66,7 @@ TEST_CASE("the builder catches up by itself") {
   const auto database = open_memory();
   const auto index = make_index(*database, 2);
   add_range(*index, 0, 3000);
-  CHECK(eventually([&] { return require_value(index->stats()).unindexed_rows < 1024; }));
+  CHECK(eventually([&] { return require_value(index->stats()).unindexed_rows < 256; }));
 }
 
 TEST_CASE("a full memtable is sealed and becomes a segment with the same rows") {
