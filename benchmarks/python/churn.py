@@ -6,8 +6,8 @@ ids and 20 % deletes, from one thread, in calls of a hundred rows, while another
 (k 10, ef 64). First at full speed for `--full-seconds`, in a directory of its own at the database's
 durability, then for `--seconds` offered at half of the mean rate of its later four fifths. Reports
 rows/s (upserts alone count), segments, memory and disk in each tenth of the time, and search times.
-In the second part snapshots are taken; each is restored at the end and compared, row by row, with what the writer had done up to
-its position.
+In the second part snapshots are taken; each is restored at the end and compared, row by row, with
+what the writer had done up to its position.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Snapshots:
 
 
 class Searcher:
-    """A thread that searches, with a pause between two searches, and keeps how long each search took."""
+    """A thread that searches, pauses, and keeps how long each search took."""
 
     def __init__(self, index: springg.Index, queries: np.ndarray, pause_s: float) -> None:
         self.times: list[float] = []

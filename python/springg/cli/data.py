@@ -69,7 +69,7 @@ def create(
     dtype: Annotated[DtypeName, typer.Option(help="How vectors are kept.")] = DtypeName.FLOAT32,
     m: Annotated[int, typer.Option("--m", help="Links of a row in the graph (M).")] = 16,
     ef_construction: Annotated[int, typer.Option(help="Width of the search when building.")] = 200,
-    seed: Annotated[int, typer.Option(help="Equal seeds and rows of one import build equal graphs.")] = 0,
+    seed: Annotated[int, typer.Option(help="Equal rows in one import, equal graphs.")] = 0,
     exist_ok: Annotated[
         bool, typer.Option("--exist-ok", help="An equal index may be there already.")
     ] = False,
