@@ -114,12 +114,12 @@ TEST_CASE("an adopted graph does not depend on the number of threads") {
 }
 
 TEST_CASE("a graph without some of its rows answers as one that was built without them") {
-  const Matrix rows = clustered(8000, 48, 60, 1);
-  const Matrix queries = clustered(200, 48, 60, 2);
+  const Matrix rows = clustered(3000, 32, 30, 1);
+  const Matrix queries = clustered(100, 32, 30, 2);
   for (const Metric metric : {Metric::kCosine, Metric::kL2, Metric::kDot, Metric::kManhattan}) {
     const Sealed source = seal(*build(StoredRows(rows, metric, ScalarType::kFloat32), kOptions));
-    for (const std::uint32_t one_in : {2U, 5U, 50U}) {
-      const Rows kept = without_some(8000, one_in, one_in);
+    for (const std::uint32_t one_in : {2U, 5U, 40U}) {
+      const Rows kept = without_some(3000, one_in, one_in);
       const StoredRows stored(picked(rows, kept), metric, ScalarType::kFloat32);
       const auto fresh = build(stored, kOptions);
       bool taken_over = false;
@@ -145,12 +145,12 @@ TEST_CASE("a graph without some of its rows answers as one that was built withou
 }
 
 TEST_CASE("ten rounds of replacing a fifth of the rows cost no recall and few distances") {
-  const Matrix queries = clustered(200, 32, 40, 2);
-  Matrix rows = clustered(5000, 32, 40, 1);
+  const Matrix queries = clustered(200, 24, 30, 2);
+  Matrix rows = clustered(3000, 24, 30, 1);
   Sealed sealed = seal(*build(StoredRows(rows, Metric::kCosine, ScalarType::kFloat32), kOptions));
   for (std::uint64_t round = 0; round < 10; ++round) {
     const Rows kept = without_some(static_cast<std::uint32_t>(rows.rows), 5, 100 + round);
-    const Matrix added = clustered(rows.rows - kept.size(), 32, 40, 200 + round);
+    const Matrix added = clustered(rows.rows - kept.size(), 24, 30, 200 + round);
     rows = joined(picked(rows, kept), added);
     const StoredRows stored(rows, Metric::kCosine, ScalarType::kFloat32);
     bool taken_over = false;
