@@ -253,7 +253,7 @@ TEST_CASE("states are taken at any moment of a run that is over") {
   const History history = files.history();
   CHECK(history.first() == first);
   CHECK(history.end() == first + 600);
-  for (const std::uint64_t at : {0, 1, 2, 63, 64, 127, 128, 129, 300, 599, 600}) {
+  for (const std::uint64_t at : {0U, 1U, 2U, 63U, 64U, 127U, 128U, 129U, 300U, 599U, 600U}) {
     const CrashPoint point = history.at(first + at);
     CHECK(point.operation() == first + at);
     CHECK(contents_of(*point.power_cut(point.prefix(0))).at("a").size() == at / 2);
