@@ -173,7 +173,7 @@ int main() {
               static_cast<double>(kSetBytes) / pass_seconds(probe, base, kSetBytes) / 1e9);
   constexpr const char* kNames[] = {"dot", "squared_l2", "manhattan"};
   bool first = true;
-  for (const std::size_t dims : {128, 384, 768, 1536}) {
+  for (const std::size_t dims : {128U, 384U, 768U, 1536U}) {
     for (std::size_t m = 0; m < 3; ++m) {
       const std::size_t bytes = dims * sizeof(float);
       const double flops = m == 0 ? 2.0 : 3.0;
@@ -190,7 +190,7 @@ int main() {
   for (std::size_t i = 0; i < kSetBytes; i += half_bytes) {
     std::memcpy(base + i, halves.data(), std::min(half_bytes, kSetBytes - i));
   }
-  for (const std::size_t dims : {128, 384, 768, 1536}) {
+  for (const std::size_t dims : {128U, 384U, 768U, 1536U}) {
     const std::size_t bytes = dims * sizeof(std::uint16_t);
     print("dot", "float16", dims, bytes, measure(probe, table.float16[0], base, bytes, dims, 2.0),
           false);

@@ -315,7 +315,7 @@ TEST_CASE("damage in the log ends what can be done again there") {
   const std::vector<std::size_t> frames = frames_in(all.at(log));
   REQUIRE(frames.size() >= 3);
   const std::size_t second = frames[frames.size() - 2];
-  const std::size_t changed_at = GENERATE(8, 64 + 40);  // its header, its payload
+  const std::size_t changed_at = GENERATE(8U, 64U + 40U);  // its header, its payload
   FileBytes changed = all;
   changed[log][second + changed_at] ^= std::byte{1};
   const auto files = files_of(changed);

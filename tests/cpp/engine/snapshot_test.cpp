@@ -228,7 +228,7 @@ TEST_CASE("a copy that fails leaves nothing, whichever call it is") {
     files.inject(testing::full_disk_after(0));  // goes without a flush: there is a log to copy
   }
   bool succeeded = false;
-  for (int calls = 0; !succeeded && calls < 200; ++calls) {
+  for (std::uint64_t calls = 0; !succeeded && calls < 200; ++calls) {
     files.inject(testing::full_disk_after(calls));
     const Status status = engine::restore_directory(files, "/d", "/s", &base::system_unix_ms);
     files.clear_faults();

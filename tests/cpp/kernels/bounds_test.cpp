@@ -63,7 +63,7 @@ void run_all(const DistanceFunctions& functions, std::size_t query_bytes, std::s
 TEST_CASE("distances read no byte behind a row or query and write none behind the results") {
   for (const DistanceTable* table : available_tables()) {
     for (std::size_t dims = 1; dims <= 300; dims += dims < 70 ? 1 : 37) {
-      for (const std::size_t count : {1, 3, 4, 5, 9}) {
+      for (const std::size_t count : {1U, 3U, 4U, 5U, 9U}) {
         for (const Measure measure : kFloatMeasures) {
           INFO(describe_case(*table, ScalarType::kFloat32, measure, dims));
           run_all(functions_of(*table, ScalarType::kFloat32, measure), dims * 4, dims * 4, dims,

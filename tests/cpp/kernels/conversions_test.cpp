@@ -139,7 +139,7 @@ TEST_CASE("the first element that is not finite is found") {
   const float bad[] = {infinity, -infinity, std::numeric_limits<float>::quiet_NaN(),
                        float_of(0x7F800001U), float_of(0xFFFFFFFFU)};
   for (const DistanceTable* table : available_tables()) {
-    for (const std::size_t count : {1, 2, 15, 16, 17, 127, 128, 129, 400}) {
+    for (const std::size_t count : {1U, 2U, 15U, 16U, 17U, 127U, 128U, 129U, 400U}) {
       std::vector<float> x(count, std::numeric_limits<float>::max());
       for (std::size_t i = 0; i < count; i += 2) x[i] = -1e-45F;
       INFO(table->isa << " count " << count);

@@ -51,7 +51,7 @@ void check_accuracy(std::size_t dims, const std::vector<std::vector<float>>& que
 std::vector<std::size_t> dimensions_to_try() {
   std::vector<std::size_t> dims;
   for (std::size_t d = 1; d <= 130; ++d) dims.push_back(d);
-  for (const std::size_t d : {384, 768, 1024, 1536, 3072, 16384, 65536}) dims.push_back(d);
+  for (const std::size_t d : {384U, 768U, 1024U, 1536U, 3072U, 16384U, 65536U}) dims.push_back(d);
   return dims;
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("distances of constant vectors are those of float64") {
 
 TEST_CASE("distances of tiny and of large vectors are those of float64") {
   std::mt19937 generator(3);
-  for (const std::size_t dims : {1, 7, 33, 300, 1536}) {
+  for (const std::size_t dims : {1U, 7U, 33U, 300U, 1536U}) {
     check_accuracy(dims, random_rows(generator, 4, dims, -1e-38F, 1e-38F),
                    random_rows(generator, 5, dims, -1e-41F, 1e-41F));
     check_accuracy(dims, random_rows(generator, 4, dims, -1e15F, 1e15F),
@@ -99,7 +99,7 @@ TEST_CASE("distances of tiny and of large vectors are those of float64") {
 
 TEST_CASE("a vector's distance to itself is exactly zero") {
   std::mt19937 generator(4);
-  for (const std::size_t dims : {1, 5, 17, 384, 1000}) {
+  for (const std::size_t dims : {1U, 5U, 17U, 384U, 1000U}) {
     const std::vector<float> row = random_floats(generator, dims);
     OddRows stored(ScalarType::kFloat32, 1, dims);
     stored.set(0, row);
@@ -116,7 +116,7 @@ TEST_CASE("a vector's distance to itself is exactly zero") {
 }
 
 TEST_CASE("overflow is infinity, never NaN") {
-  for (const std::size_t dims : {2, 8, 40, 600}) {
+  for (const std::size_t dims : {2U, 8U, 40U, 600U}) {
     const std::vector<float> query(dims, 3e38F);
     for (const ScalarType type : kRowTypes) {
       OddRows stored(type, 5, dims);
@@ -139,7 +139,7 @@ TEST_CASE("overflow is infinity, never NaN") {
 }
 
 TEST_CASE("a dot product that overflows both ways is that of float64") {
-  for (const std::size_t dims : {2, 3, 16, 64, 384, 1001}) {
+  for (const std::size_t dims : {2U, 3U, 16U, 64U, 384U, 1001U}) {
     const std::vector<float> query(dims, 3e38F);
     for (const ScalarType type : kRowTypes) {
       const float large = type == ScalarType::kFloat32 ? 3e38F : 6e4F;

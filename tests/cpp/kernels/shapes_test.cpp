@@ -81,11 +81,12 @@ TEST_CASE("gather, scan and tile give equal bits") {
   for (const DistanceTable* table : available_tables()) {
     for (const ScalarType type : {ScalarType::kFloat32, ScalarType::kFloat16}) {
       for (const Measure measure : kFloatMeasures) {
-        for (const std::size_t dims : {1, 2, 3, 5, 8, 13, 16, 31, 100, 255, 256, 257, 384, 1001}) {
-          for (const std::size_t rows : {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 17}) {
+        for (const std::size_t dims :
+             {1U, 2U, 3U, 5U, 8U, 13U, 16U, 31U, 100U, 255U, 256U, 257U, 384U, 1001U}) {
+          for (const std::size_t rows : {0U, 1U, 2U, 3U, 4U, 5U, 7U, 8U, 9U, 15U, 17U}) {
             check_equal_bits(*table, {type, measure, dims, rows % 4 + 1, rows}, generator);
           }
-          for (const std::size_t queries : {0, 1, 2, 3, 5, 6, 7, 11, 12, 13, 14, 25}) {
+          for (const std::size_t queries : {0U, 1U, 2U, 3U, 5U, 6U, 7U, 11U, 12U, 13U, 14U, 25U}) {
             check_equal_bits(*table, {type, measure, dims, queries, 6}, generator);
           }
         }

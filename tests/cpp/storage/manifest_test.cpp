@@ -83,7 +83,7 @@ TEST_CASE("a manifest comes back as it was published") {
 TEST_CASE("the highest generation counts, whatever else lies there") {
   const auto files = io::make_memory_file_system();
   CHECK(manifest_file_name(42) == "manifest-0000000000000042");
-  for (const std::uint64_t generation : {9, 10, 100}) {
+  for (const std::uint64_t generation : {9U, 10U, 100U}) {
     REQUIRE(publish_manifest(*files, "/", sample(generation)).ok());
   }
   for (const char* name :
