@@ -10,10 +10,9 @@
 // of the graph. Each batch searches the frozen graph in parallel and, exactly, itself, since rows
 // that come together are often alike; then forward links are written, then reverse links are
 // grouped by target and each target is pruned once. A complete graph is refined (hnsw_refine.h).
-// Levels come from hash(seed, row)
-// when a row is inserted; one that adopt() took over keeps its level. So equal rows and seed give
-// an equal graph for any number of threads, if extend() is called once; the graph grown in steps
-// depends on the steps alone.
+// Levels come from hash(seed, row) when a row is inserted; one that adopt() took over keeps its
+// level. So equal rows and seed give an equal graph for any number of threads, if extend() is
+// called once; the graph grown in steps depends on the steps alone.
 #pragma once
 
 #include <cstddef>

@@ -74,8 +74,8 @@ class Adopter {
       const std::uint32_t row = renumbered(source_.upper(1).row_of(old), new_rows_);
       if (row == kNoRow) continue;
       if (old_numbers_.size() == kept_.size()) break;  // more than there are: a damaged source
-      if (blocks + level > data_.blocks.rows_max())
-        break;  // few rows, of high levels alone: the others lose theirs
+      // Few rows, of high levels alone: those behind lose theirs.
+      if (blocks + level > data_.blocks.rows_max()) break;
       new_numbers_[old] = static_cast<std::uint32_t>(old_numbers_.size());
       old_numbers_.push_back(old);
       layers_ = std::max(layers_, level);
