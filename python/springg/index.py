@@ -286,7 +286,8 @@ class Index(IndexFiles, IndexSettings):
             Hits a query, 1..10,000; fewer when fewer rows are live (and match).
         ef : int, optional
             Width of the graph search, 1..4,096: more is better recall and slower. None chooses;
-            below `k` it counts as `k`. `k` above 4,096 scans every row.
+            below `k` it counts as `k`. `k` above 4,096 scans every row. An index of several
+            segments shares it out among them, so that recall is that of one.
         exact : bool
             Scan every row instead of walking the graph.
         min_score : float, optional
@@ -312,8 +313,8 @@ class Index(IndexFiles, IndexSettings):
 
         Notes
         -----
-        One approximate query runs on the caller's thread. Cost: at most about
-        ``ef * 2m`` distances in each segment.
+        One approximate query runs on the caller's thread. Cost: at most about ``ef * 2m``
+        distances in one segment, and about two to three times as many where there are several.
         """
         allowed = None if filter is None else _arrays.row_filter(filter)
         try:

@@ -151,8 +151,9 @@ class Index {
   // Nearest rows of each query. `progress` (may be null) is only for stopping a long batch.
   // kInvalidArgument: k or ef out of range, an element that is not finite (names query and
   // element), a mask of another length, a mask beside ids. kDimensionMismatch.
-  // Cost of a query, on the caller's thread: at most about ef * 2m distances in each part that has
-  // a graph, and one for each row that no graph covers yet. `exact`, a filter or k above
+  // Cost of a query, on the caller's thread: at most about ef * 2m distances in one graph, shared
+  // out by their rows where there are several and up to three times as many then, and one for each
+  // row that no graph covers yet. `exact`, a filter or k above
   // kGraphSearchKMax measure every live (and allowed) row. Batches and large scans take
   // options.threads.
   virtual Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,

@@ -154,41 +154,4 @@ void keep_best(HitList& hits, std::size_t k) {
   std::sort(hits.begin(), hits.end(), nearer);
 }
 
-std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits) {
-  // A walk looks at some dozen rows for each place of its pool: a part of few rows is scanned.
-  const std::size_t scan_below = job.ef * 4;
-  std::uint64_t distances = 0;
-  for (std::uint32_t number = 0; number < job.view.parts.size(); ++number) {
-    const PartView& part = job.view.parts[number];
-    const base::RowBits deleted = part.deleted();
-    const ann::Space space = part.part->space();
-    std::uint32_t covered = part.covered();
-    if (covered <= scan_below) covered = 0;
-    if (covered != 0) {
-      ann::GraphAnswer answer = part.part->graph_search(
-          query, {.k = job.k, .ef = job.ef, .deleted = deleted, .row_limit = covered});
-      distances += answer.distances_computed;
-      const std::uint32_t hidden = deleted.size;
-      const std::size_t owed = std::min<std::size_t>(job.k, covered - std::min(covered, hidden));
-      if (answer.neighbors.size() >= owed) {
-        for (const ann::Neighbor& found : answer.neighbors) {
-          hits.push_back({found.rank, number, found.row});
-        }
-      } else {
-        covered = 0;  // too many deleted rows around the query: k results are owed all the same
-      }
-    }
-    if (covered == part.rows) continue;
-    part.part->compare_vectors(covered, part.rows);
-    ann::TopK top(std::min<std::size_t>(job.k, part.rows - covered));
-    ann::scan_rows(space, query, covered, part.rows, deleted, top);
-    distances += part.rows - covered;
-    for (const ann::Neighbor& found : top.take_sorted()) {
-      hits.push_back({found.rank, number, found.row});
-    }
-  }
-  keep_best(hits, job.k);
-  return distances;
-}
-
 }  // namespace springg::engine

@@ -53,7 +53,8 @@ void keep_best(HitList& hits, std::size_t k);
 // Scans all live rows, or the listed ones, for each query. Returns the distances computed.
 std::uint64_t scan_view(const SearchJob& job, std::span<const ann::Query> queries,
                         const ListedRows* listed, std::span<HitList> hits);
-// Walks the graphs for one query, and scans what they do not cover.
+// Walks the graphs for one query, each as wide as its part's share of the rows asks for
+// (docs/adr/0011), and scans what they do not cover.
 std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits);
 // Distances, scores, ids and what else `options` includes.
 SearchResult collect_hits(const View& view, const IndexOptions& index, const SearchOptions& options,

@@ -36,6 +36,40 @@ struct Spread {
   }
 };
 
+struct Answered {
+  double recall = 0;  // of the 5 nearest at ef 24
+  std::uint64_t distances = 0;
+};
+
+// Searches an index that has the rows in segments of these sizes, none of which is merged.
+Answered answered(const Rows& rows, const std::vector<int>& sizes, const Rows& queries) {
+  const auto database = open_memory();
+  const auto index = make_index(*database, rows.dimensions);
+  std::size_t begin = 0;
+  for (const int size : sizes) {
+    const auto count = static_cast<std::size_t>(size);
+    require_value(
+        index->add(numbers(begin, begin + count), rows.view(begin, count), nullptr, nullptr));
+    require_ok(database->flush());
+    begin += count;
+  }
+  REQUIRE(require_value(index->stats()).segments == sizes.size());
+  SearchOptions options;
+  options.k = 5;
+  options.ef = 24;
+  const auto found = require_value(index->search(queries.all(), options, nullptr));
+  const auto truth = require_value(index->search(queries.all(), exact(5), nullptr));
+  std::size_t hits = 0;
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    const auto expected = truth.ids.integers().subspan(q * 5, 5);
+    for (const std::uint64_t id : found.ids.integers().subspan(q * 5, 5)) {
+      hits += static_cast<std::size_t>(std::ranges::count(expected, id));
+    }
+  }
+  return {static_cast<double>(hits) / static_cast<double>(queries.size() * 5),
+          found.distances_computed};
+}
+
 double distance_l2(const float* a, const float* b, std::size_t dimensions) {
   double sum = 0;
   for (std::size_t i = 0; i < dimensions; ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
@@ -125,6 +159,30 @@ TEST_CASE("approximate search finds nearly all that exact search finds") {
   }
   CHECK(hits >= 480);
   CHECK(found.distances_computed < truth.distances_computed / 2);
+}
+
+TEST_CASE("several parts find what one graph finds, for less than a whole walk each") {
+  const Rows rows = random_rows(4200, 24, 3);
+  const Rows queries = random_rows(100, 24, 4);
+  const Answered one = answered(rows, {4200}, queries);
+  const Answered several = answered(rows, {3000, 900, 300}, queries);
+  CHECK(one.recall > 0.8);
+  CHECK(one.recall < 0.99);  // else nothing could be lost
+  CHECK(several.recall > one.recall - 0.01);
+  std::uint64_t walks = 0;
+  for (const auto& [begin, count] : {std::pair{0, 3000}, {3000, 900}, {3900, 300}}) {
+    walks += answered(rows.part(begin, count), {count}, queries).distances;
+  }
+  CHECK(several.distances < walks * 9 / 10);
+}
+
+TEST_CASE("a small part that has the whole answer is walked as wide as ef asks") {
+  Rows rows = random_rows(4400, 24, 5);
+  Rows queries = random_rows(100, 24, 6);
+  for (std::size_t i = 4000 * 24; i < rows.values.size(); ++i) rows.values[i] += 20;
+  for (float& value : queries.values) value += 20;
+  const Answered alone = answered(rows.part(4000, 400), {400}, queries);
+  CHECK(answered(rows, {4000, 400}, queries).recall > alone.recall - 0.005);
 }
 
 TEST_CASE("equal distances are ordered by insertion, across parts too") {

@@ -39,6 +39,10 @@ struct Rows {
     return {values.data() + begin * dimensions, count, dimensions, dimensions};
   }
   MatrixView all() const { return view(0, size()); }
+  Rows part(std::size_t begin, std::size_t count) const {
+    const float* first = values.data() + begin * dimensions;
+    return {dimensions, std::vector<float>(first, first + count * dimensions)};
+  }
 };
 
 inline Rows random_rows(std::size_t rows, std::size_t dimensions, std::uint32_t seed = 1) {
