@@ -231,7 +231,8 @@ class Database:
         segments that is under way is given up for that. The old files stay until it has ended.
 
         Atomic: after an error (`ResourceExhausted` for a full disk, `IoError`) the old state is
-        intact on disk, and memory is unchanged.
+        intact on disk, and memory is unchanged. When an index is damaged the others are flushed,
+        its records stay in the log, and `Corruption` is raised.
         """
         self._core.flush()
 
@@ -312,8 +313,9 @@ class Database:
 
         Calls that are running finish first; later ones raise `FailedPrecondition`. Closing twice
         is fine. Another handle on the same database stays open. After an error, such as a full
-        disk, the database is open as before; only when its log has failed it is closed, and
-        `IoError` says so.
+        disk, the database is open as before. Only with two it is closed all the same: `IoError`
+        when its log has failed, and `Corruption` when an index is damaged (the others are
+        written, and what the log has of that one stays).
         """
         self._core.close()
 

@@ -314,7 +314,8 @@ class Index(IndexFiles, IndexSettings):
         Notes
         -----
         One approximate query runs on the caller's thread. Cost: at most about ``ef * 2m``
-        distances in one segment, and about two to three times as many where there are several.
+        distances in one segment; where there are several, about two to three times as many, and
+        at least ``k * 2m`` in each.
         """
         allowed = None if filter is None else _arrays.row_filter(filter)
         try:
@@ -439,11 +440,13 @@ class Index(IndexFiles, IndexSettings):
         return min(1.0, float((found.distances <= farthest).sum()) / wanted)
 
     def stats(self) -> dict[str, Any]:
-        """Rows, deleted, segments, memtable_rows, unindexed_rows, lsn, bytes, background_error.
+        """Rows, deleted, segments, memtable_rows, unindexed_rows, positions, bytes and errors.
 
-        ``bytes`` has vectors, graph, codes, metadata, ids, other and total, in memory or mapped;
-        ``background_error`` is the error of background work that the next write will raise, or
-        None.
+        ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
+        counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other
+        and total, in memory or mapped; ``background_error`` is the error of background work that
+        the next write will raise, or None; ``read_only`` says why the index takes no writes (it was
+        opened so, or its records in the log are damaged), or None.
         """
         return self._core.stats()
 

@@ -81,7 +81,7 @@ class CheckReport:
     unknown_files : list of str
         Files that springg did not write. They are left alone.
     leftover_files : list of str
-        Of a process that ended; the next open removes them.
+        Of a process that ended, which the next open removes; or what a writer is making now.
     repaired : bool
         The problems are what a repair found; they are there no more.
     kept_files : list of str

@@ -8,7 +8,9 @@ Mounts a tmpfs of that size, which root may do; anybody else is told so, and not
 rows until the disk is full: reads go on, no write that was refused is there, deletes
 work, and when space comes back (a ballast file is deleted) writes go on by themselves. Whether the
 disk still takes a flush depends on what it has to write: that is told, not judged. The database is
-then opened again. Prints one JSON line; exits with 1 after a failure.
+then opened again. On a second such disk a process is killed when it is full: what it acknowledged
+is there when the database is opened, without more space. Prints one JSON line; exits with 1 after
+a failure.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,6 +129,37 @@ def fill(root):
     return found
 
 
+def die_when_full(directory):
+    """For a process of its own: prints each call that was acknowledged, and is killed."""
+    db = springg.open(directory, threads=1)
+    index = db.create_index("a", DIMENSIONS, metric="l2")
+    with contextlib.suppress(springg.ResourceExhausted):
+        for call in range(1000):
+            index.add(ids_of(call), vectors_of(call))
+            print(call, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def open_when_full(root):
+    """Nothing was flushed: the new log needs the space that was kept in reserve."""
+    directory = root / "db"
+    command = [sys.executable, __file__, "--die-in", str(directory)]
+    died = subprocess.run(command, capture_output=True, text=True, check=False)
+    must(died.returncode == -signal.SIGKILL, f"the process ended by itself: {died.stderr}")
+    calls = [int(line) for line in died.stdout.split()]
+    must(calls, "the disk was full from the beginning")
+    with contextlib.suppress(OSError), (root / "rest").open("wb", buffering=0) as rest:
+        while rest.write(b"\1" * 4096):
+            pass
+    db = springg.open(directory, threads=1)
+    check_rows(db["a"], calls, set())
+    db["a"].delete(ids_of(0))
+    check_rows(db["a"], calls[1:], set())
+    with contextlib.suppress(springg.ResourceExhausted):  # no space for segments beside the log
+        db.close()
+    return {"rows_after_kill": len(calls) * ROWS}
+
+
 @contextlib.contextmanager
 def small_disk(megabytes):
     """The folder of a fresh file system, or None where none may be mounted."""
@@ -147,23 +181,27 @@ def small_disk(megabytes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=64)
+    parser.add_argument("--die-in", type=pathlib.Path, help=argparse.SUPPRESS)
     settings = parser.parse_args()
+    if settings.die_in is not None:
+        die_when_full(settings.die_in)
     if os.geteuid() != 0:
         print("skipped: only root may mount a file system")
         return 0
     begin = time.monotonic()
     failures = 0
     found = {}
-    with small_disk(settings.megabytes) as root:
-        if root is None:
-            return 0
-        try:
-            found = fill(root)
-        except (FailedRunError, springg.SpringgError) as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            failures = 1
+    for trial in (fill, open_when_full):
+        with small_disk(settings.megabytes) as root:
+            if root is None:
+                return 0
+            try:
+                found |= trial(root)
+            except (FailedRunError, springg.SpringgError) as error:
+                print(f"{trial.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
+                failures += 1
     print(json.dumps({
-        "harness": "full_disk", "runs": 1, **found, "lost_acked": 0, "resurrected": 0,
+        "harness": "full_disk", "runs": 2, **found, "lost_acked": 0, "resurrected": 0,
         "false_refusals": 0, "others": failures, "seconds": round(time.monotonic() - begin, 1),
     }))  # fmt: skip
     return failures

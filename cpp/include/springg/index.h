@@ -88,8 +88,7 @@ struct IndexStats {
   std::uint64_t memtable_rows = 0;   // live and deleted rows not yet in a segment
   std::uint64_t unindexed_rows = 0;  // rows that no graph covers yet (scanned exactly)
   std::uint64_t last_sequence = 0;
-  std::uint64_t lsn =
-      0;  // of the last write that readers see; 0 in memory alone, and after opening
+  std::uint64_t lsn = 0;  // readers see all writes up to this position; 0 in memory alone
   // Bytes held for this index, in memory or mapped.
   std::uint64_t vector_bytes = 0;
   std::uint64_t graph_bytes = 0;
@@ -151,9 +150,9 @@ class Index {
   // Nearest rows of each query. `progress` (may be null) is only for stopping a long batch.
   // kInvalidArgument: k or ef out of range, an element that is not finite (names query and
   // element), a mask of another length, a mask beside ids. kDimensionMismatch.
-  // Cost of a query, on the caller's thread: at most about ef * 2m distances in one graph, shared
-  // out by their rows where there are several and up to three times as many then, and one for each
-  // row that no graph covers yet. `exact`, a filter or k above
+  // Cost of a query, on the caller's thread: at most about ef * 2m distances in one graph. Several
+  // share ef out by their rows; two to three times as many then, and at least k * 2m in each. And
+  // one for each row that no graph covers yet. `exact`, a filter or k above
   // kGraphSearchKMax measure every live (and allowed) row. Batches and large scans take
   // options.threads.
   virtual Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,

@@ -32,8 +32,9 @@ struct Problem {
 
 struct CheckReport {
   std::vector<Problem> problems;
-  std::vector<std::string> unknown_files;   // not ours: left alone
-  std::vector<std::string> leftover_files;  // of a process that ended; the next open removes them
+  std::vector<std::string> unknown_files;  // not ours: left alone
+  // Of a process that ended, which the next open removes; or what a writer is making just now.
+  std::vector<std::string> leftover_files;
   bool repaired = false;
   std::vector<std::string> kept_files;  // originals that a repair put into damaged/
 
@@ -53,7 +54,7 @@ Status restore(const std::string& snapshot, const std::string& path);
 // `repair`: what is derived is made again; what is lost is dropped, and the report says how many
 // rows of which index, as far as anybody can tell. Nobody may have the directory open
 // (kFailedPrecondition). Every damaged file is kept in damaged/. kCorruption when no manifest is
-// whole: then nothing is changed.
+// whole: then nothing is changed, but that damaged/ has every file once more (as links).
 Result<CheckReport> check(const std::string& path, bool repair);
 
 }  // namespace springg

@@ -74,6 +74,8 @@ struct IdView {
 
 // As a person would write it: 42, 'doc-1', uuid text. For messages.
 std::string describe(const IdView& id);
+// The same without quotes, for programs: 42, doc-1, uuid text.
+std::string plain_text(const IdView& id);
 
 // An owned, append-only list of ids. All-integer lists take 8 bytes an id; others take the id's
 // bytes and 9 more. Not thread-safe while appended to; any number of readers afterwards.

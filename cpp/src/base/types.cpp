@@ -108,9 +108,13 @@ std::uint64_t IdView::integer() const noexcept {
 }
 
 std::string describe(const IdView& id) {
+  return id.kind == IdKind::kString ? "'" + std::string(id.bytes) + "'" : plain_text(id);
+}
+
+std::string plain_text(const IdView& id) {
   switch (id.kind) {
     case IdKind::kInteger: return std::to_string(id.integer());
-    case IdKind::kString: return "'" + std::string(id.bytes) + "'";
+    case IdKind::kString: return std::string(id.bytes);
     case IdKind::kUuid: {
       base::Uuid uuid;
       std::memcpy(uuid.bytes.data(), id.bytes.data(), uuid.bytes.size());

@@ -28,4 +28,12 @@ Result<const char*> Arena::store(std::string_view bytes) {
   return static_cast<const char*>(out);
 }
 
+void Arena::take_back(const Position& position) noexcept {
+  while (blocks_.size() > position.blocks) {
+    memory_bytes_ -= blocks_.back().size();
+    blocks_.pop_back();
+  }
+  used_ = position.used;
+}
+
 }  // namespace springg::engine

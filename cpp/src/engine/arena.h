@@ -18,6 +18,14 @@ class Arena {
   Result<const char*> store(std::string_view bytes);
   std::size_t memory_bytes() const noexcept { return memory_bytes_; }
 
+  struct Position {
+    std::size_t blocks = 0;
+    std::size_t used = 0;  // of the last of them
+  };
+  Position position() const noexcept { return {blocks_.size(), used_}; }
+  // Gives back what was stored since. Nobody may have learnt of it.
+  void take_back(const Position& position) noexcept;
+
  private:
   std::vector<base::Buffer> blocks_;
   std::size_t used_ = 0;  // of the last block

@@ -89,8 +89,10 @@ class Checker {
         if (delta.ok()) {
           deleted = delta->deleted.size();
         } else {
-          // Without it rows that were deleted come back, and metadata that was changed is old.
           add(delta.status(), index.name, 0);
+          report_.problems.back().what +=
+              "; without it rows that were deleted come back, and metadata is as it was before "
+              "changes";
         }
       }
       const auto segment = check_segment(entry, index, entry.rows - deleted);
@@ -143,14 +145,28 @@ class Checker {
         index, 0);
   }
 
+  // A follower passes over all that an index has behind a damaged record that it needs.
   Status check_log() {
-    storage::WalFollower follower(files_, directory_, manifest_.store, manifest_.lsn);
-    const auto visit = [&](const storage::WalFrame& frame) -> Status {
-      check_frame(frame);
-      return {};
-    };
-    const auto end = follower.advance(storage::WalFollower::Look::kFully, visit);
-    const storage::Lsn position = follower.position();
+    storage::WalFollower follower(files_, directory_, manifest_.store, manifest_.lsn, {},
+                                  storage::covered_by(manifest_));
+    const auto end = follower.advance(storage::WalFollower::Look::kFully,
+                                      [&](const storage::WalFrame& frame) -> Status {
+                                        check_frame(frame);
+                                        return {};
+                                      });
+    SPRINGG_RETURN_IF_ERROR(check_end(end, follower.position()));
+    for (const auto& [log_ref, damage] : follower.damaged_indexes()) {
+      const storage::IndexEntry* index = index_of(log_ref);
+      if (index == nullptr) continue;
+      Status status = storage::damaged(damage.file, damage.offset,
+                                       "the record at position " + std::to_string(damage.lsn) +
+                                           "; it and those behind it are lost to its index");
+      add(status, index->name, std::nullopt);
+    }
+    return {};
+  }
+
+  Status check_end(const Result<storage::WalFollower::End>& end, storage::Lsn position) {
     if (!end.ok() && end.status().code() != ErrorCode::kCorruption) return end.status();
     if (!end.ok()) {
       add(end.status(), "", std::nullopt);
@@ -161,14 +177,6 @@ class Checker {
           "the log ends with position " + std::to_string(position) +
               " although the disk had it up to " + std::to_string(manifest_.durable_lsn),
           "", std::nullopt);
-    }
-    for (const auto& [log_ref, damage] : follower.damaged_indexes()) {
-      const storage::IndexEntry* index = index_of(log_ref);
-      if (index == nullptr || damage.lsn <= index->lsn) continue;
-      Status status = storage::damaged(damage.file, damage.offset,
-                                       "the record at position " + std::to_string(damage.lsn) +
-                                           "; it and those behind it are lost to its index");
-      add(status, index->name, std::nullopt);
     }
     return {};
   }

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <map>
 #include <new>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "engine/database_core.h"
@@ -13,6 +15,26 @@
 namespace springg::engine {
 
 namespace {
+
+std::string bytes_text(const std::optional<std::uint64_t>& bytes) {
+  return bytes.has_value() ? std::to_string(*bytes) + " bytes" : "none";
+}
+
+// "threads 1, asked for 2; ..."
+std::string differences(const DatabaseOptions& have, const DatabaseOptions& asked) {
+  std::string text;
+  const auto add = [&](const char* what, const std::string& before, const std::string& now) {
+    if (before == now) return;
+    if (!text.empty()) text += "; ";
+    text += std::string(what) + " " + before + ", asked for " + now;
+  };
+  add("threads", std::to_string(have.threads), std::to_string(asked.threads));
+  add("memory limit", bytes_text(have.memory_limit_bytes), bytes_text(asked.memory_limit_bytes));
+  add("durability", std::string(to_string(have.durability)),
+      std::string(to_string(asked.durability)));
+  add("log bytes", std::to_string(have.log_bytes_max), std::to_string(asked.log_bytes_max));
+  return text;
+}
 
 // Directories that are open here, so that opening one twice gives one database. One that is open
 // for writing may be open read-only beside that, as in another process.
@@ -82,7 +104,8 @@ Result<std::shared_ptr<DatabaseCore>> Register::open(const std::string& path,
     Entry& entry = found->second;
     if (entry.core->options() != options) {
       return failed_precondition("'" + path +
-                                 "' is open in this process already with other options");
+                                 "' is open in this process already with other options: " +
+                                 differences(entry.core->options(), options));
     }
     ++entry.handles;
     return entry.core;

@@ -133,10 +133,11 @@ class DatabaseCore final : public IndexHome,
                                                    const IndexOptions& options, storage::Lsn lsn);
   Result<std::optional<PartView>> recover_part(const storage::SegmentEntry& entry,
                                                const IndexOptions& options, SavedSegments& saved);
-  // Removes files of ours that neither the manifest nor the log names; temporary ones only when no
-  // call can be writing them. Failures leave garbage, no harm.
-  void remove_garbage(bool temporary) noexcept SPRINGG_REQUIRES(flush_mutex_)
-      SPRINGG_EXCLUDES(catalog_mutex_);
+  // Removes temporary files and the reserve of a process that died. No call may be writing yet.
+  // Failures leave garbage, no harm; here and below.
+  void remove_leftovers() noexcept SPRINGG_EXCLUDES(catalog_mutex_);
+  // Removes files of ours that neither the manifest nor the log names, but for temporary ones.
+  void remove_garbage() noexcept SPRINGG_REQUIRES(flush_mutex_) SPRINGG_EXCLUDES(catalog_mutex_);
   std::set<std::string> live_files() SPRINGG_EXCLUDES(catalog_mutex_, files_mutex_);
 
   // following.cpp

@@ -2,6 +2,7 @@
 // Memory to disk: segments and deltas that are new, then the manifest that names them.
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "base/seeded_bug.h"
@@ -65,6 +66,22 @@ Status DatabaseCore::flush(FlushAim aim, base::Executor& executor, Progress* pro
   return status;
 }
 
+namespace {
+
+// A manifest that says otherwise could not be opened: whatever led to it, the one before stays.
+Status check_order(const std::vector<PartView>& parts) {
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const std::uint64_t last = parts[i - 1].part->sequence(parts[i - 1].rows - 1);
+    const std::uint64_t first = parts[i].part->sequence(0);
+    if (first > last) continue;
+    return {ErrorCode::kInternal, "segments to be written overlap: expected a sequence above " +
+                                      std::to_string(last) + ", got " + std::to_string(first)};
+  }
+  return {};
+}
+
+}  // namespace
+
 Status DatabaseCore::flush_once(FlushAim aim, base::Executor& executor, Progress* progress) {
   // A background flush that waited for the one of close(): there is nothing left to do.
   if (progress != nullptr && !progress->update(0, 0)) return {};
@@ -83,7 +100,7 @@ Status DatabaseCore::flush_once(FlushAim aim, base::Executor& executor, Progress
     if (index->refuses_writes() || status.code() == ErrorCode::kCorruption) {
       keep_saved(*index, saved);
       if (!status.ok()) index->keep_error(status);
-      if (damaged.ok()) damaged = std::move(status);
+      if (damaged.ok()) damaged = status.ok() ? index->refusal() : std::move(status);
       continue;
     }
     SPRINGG_RETURN_IF_ERROR(std::move(status));
@@ -103,7 +120,7 @@ Status DatabaseCore::flush_once(FlushAim aim, base::Executor& executor, Progress
       if_memory_allows([&] { one.index->replace_with_mapped(before, mapped); });
     }
   }
-  remove_garbage(false);
+  remove_garbage();
   log_floor_.store(runtime_->log->live_bytes());
   return damaged;
 }
@@ -127,7 +144,8 @@ Status DatabaseCore::flush_index(FlushedIndex& flushed, FlushAim aim, NewFiles& 
   for (const PartView& part : flushed.frozen.view->parts) {
     SPRINGG_RETURN_IF_ERROR(save_part(part, flushed, created));
   }
-  return {};
+  // Behind save_part(), which has asked whether all of them can be read.
+  return check_order(flushed.frozen.view->parts);
 }
 
 Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewFiles& created) {

@@ -153,13 +153,15 @@ class IndexImpl final : public Index,
   // For recovery, before anybody else has the index: does again what the record says.
   Status replay(const storage::WalFrame& frame, const SegmentOpener& open)
       SPRINGG_EXCLUDES(write_mutex_);
-  void end_replay() SPRINGG_EXCLUDES(write_mutex_);
+  // The log was read up to `lsn`: that is what stats() tells, and the background may begin.
+  void end_replay(storage::Lsn lsn) SPRINGG_EXCLUDES(write_mutex_);
   // Shows the state of `fresh` from now on, an index of the same options that was replayed for that
   // and that nobody else has.
   void take_state(IndexImpl& fresh) SPRINGG_EXCLUDES(write_mutex_);
   // From now on reads work and writes return this error.
   void refuse_writes(Status error) { refusal_ = std::move(error); }
   bool refuses_writes() const noexcept { return !refusal_.ok(); }
+  const Status& refusal() const noexcept { return refusal_; }
 
   bool background_step(Progress& stop) override;
 
@@ -293,11 +295,13 @@ class IndexImpl final : public Index,
       SPRINGG_EXCLUDES(write_mutex_);
   // Whether many rows of the segments that are being merged are deleted.
   bool is_rewriting() SPRINGG_REQUIRES(write_mutex_);
-  std::size_t first_free_to_merge(const std::vector<PartView>& parts, std::size_t first)
-      SPRINGG_EXCLUDES(write_mutex_);
-  // Segments in the place of memtables, here and in the view. `parts` are all parts, held.
-  Status convert_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
-      SPRINGG_EXCLUDES(write_mutex_);
+  // Parts from the returned number on may become one; the end when there are not two of them.
+  std::size_t first_free_to_merge(const std::vector<PartView>& parts, std::size_t first) const
+      SPRINGG_REQUIRES(write_mutex_);
+  // Segments in the place of memtables, here and in the view; the parts from `alone` on become one.
+  // `parts` are all parts, held.
+  Status convert_held(std::vector<PartView>& parts, std::size_t alone, base::Executor& executor,
+                      Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   // Those of `parts` whose deleted rows take too much room, written anew.
   Status rewrite_held(std::vector<PartView>& parts, base::Executor& executor, Progress* progress)
       SPRINGG_EXCLUDES(write_mutex_);

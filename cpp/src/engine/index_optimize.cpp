@@ -98,6 +98,7 @@ Status IndexImpl::optimize(Progress* progress) {
 // Hence the parts are held: nobody else may make segments of them in a later state.
 Result<FrozenIndex> IndexImpl::freeze(FlushAim aim, base::Executor& executor, Progress* progress) {
   std::vector<PartView> parts;
+  std::size_t alone = 0;
   FrozenIndex frozen;
   {
     base::MutexLock lock(write_mutex_);
@@ -105,12 +106,14 @@ Result<FrozenIndex> IndexImpl::freeze(FlushAim aim, base::Executor& executor, Pr
     // rows. So that merge is given up, and all threads do it here.
     if (aim == FlushAim::kRowsAndSpace && is_rewriting()) stop_merging();
     SPRINGG_ASSIGN_OR_RETURN(parts, seal_and_hold(progress));
+    // Now: a bulk call or a merge that ends later would no longer be seen to stand between parts.
+    alone = first_free_to_merge(parts, first_to_merge(parts));
     frozen.log_ref = log_ref_.load();
     if (runtime_->log != nullptr) frozen.lsn = runtime_->log->last_lsn();
     frozen.next_sequence = next_sequence_;
   }
   Status status = guarded([&]() -> Status {
-    SPRINGG_RETURN_IF_ERROR(convert_held(parts, executor, progress));
+    SPRINGG_RETURN_IF_ERROR(convert_held(parts, alone, executor, progress));
     return aim == FlushAim::kRowsAndSpace ? rewrite_held(parts, executor, progress) : Status();
   });
   base::MutexLock lock(write_mutex_);
@@ -149,8 +152,8 @@ Status IndexImpl::rewrite_held(std::vector<PartView>& parts, base::Executor& exe
 
 // Not parts that a merge from before they were held will put its own in the place of: their rows
 // would be in two parts. Nor parts on both sides of the rows of a bulk call that is running.
-std::size_t IndexImpl::first_free_to_merge(const std::vector<PartView>& parts, std::size_t first) {
-  base::MutexLock lock(write_mutex_);
+std::size_t IndexImpl::first_free_to_merge(const std::vector<PartView>& parts,
+                                           std::size_t first) const {
   for (std::size_t i = parts.size(); i-- > first;) {
     if (is_merging(parts[i].part.get())) {
       first = i + 1;
@@ -161,9 +164,8 @@ std::size_t IndexImpl::first_free_to_merge(const std::vector<PartView>& parts, s
   return parts.size() - first > 1 ? first : parts.size();
 }
 
-Status IndexImpl::convert_held(std::vector<PartView>& parts, base::Executor& executor,
-                               Progress* progress) {
-  const std::size_t alone = first_free_to_merge(parts, first_to_merge(parts));
+Status IndexImpl::convert_held(std::vector<PartView>& parts, std::size_t alone,
+                               base::Executor& executor, Progress* progress) {
   for (std::size_t i = 0; i < alone; ++i) {
     if (parts[i].part->memtable() == nullptr) continue;
     SPRINGG_ASSIGN_OR_RETURN(parts[i], replace_held({parts[i]}, executor, progress));

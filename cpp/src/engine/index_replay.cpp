@@ -167,7 +167,8 @@ Status IndexImpl::replay_segment(const storage::LoggedSegment& logged, const Seg
   return {};
 }
 
-void IndexImpl::end_replay() {
+void IndexImpl::end_replay(storage::Lsn lsn) {
+  views_.show_through(lsn);
   base::MutexLock lock(write_mutex_);
   wake_builder();
 }

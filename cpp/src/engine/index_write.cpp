@@ -73,13 +73,13 @@ Status IndexImpl::find_old_rows(const RowInput& input, Mode mode, const View& vi
     if (mode == Mode::kAdd && old[i].has_value()) {
       SPRINGG_RETURN_IF_ERROR(check_readable(view.parts));
       return already_exists("id " + describe(id) + " already exists in index '" + name() + "'")
-          .with("id", describe(id))
+          .with("id", plain_text(id))
           .with("row", row);
     }
     if (mode == Mode::kUpdate && !old[i].has_value()) {
       SPRINGG_RETURN_IF_ERROR(check_readable(view.parts));
       return not_found("no id " + describe(id) + " in index '" + name() + "'")
-          .with("id", describe(id))
+          .with("id", plain_text(id))
           .with("row", row);
     }
   }

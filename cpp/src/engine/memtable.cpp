@@ -102,6 +102,10 @@ Status Memtable::stage_vector(std::uint32_t offset, const float* vector, std::si
 
 Status Memtable::stage_record(std::uint32_t offset, const IdView& id, std::uint64_t sequence,
                               const std::string_view* metadata) {
+  if (offset == 0) {  // what a refused call staged
+    ids_.take_back(ids_committed_);
+    metadata_.take_back(metadata_committed_);
+  }
   const std::uint32_t row = size_ + offset;
   Record staged{};
   staged.id_kind = id.kind;
@@ -151,6 +155,8 @@ void Memtable::commit(std::uint32_t rows) noexcept {
     map_bytes = newest_.bucket_count() * (sizeof(std::pair<std::uint64_t, std::uint32_t>) + 8);
   }
   size_ += rows;
+  ids_committed_ = ids_.position();
+  metadata_committed_ = metadata_.position();
   const std::size_t chunks = (size_ - 1U) / (1U << space_.vectors.chunk_shift) + 1U;
   const std::size_t chunk_rows = std::size_t{1} << space_.vectors.chunk_shift;
   vector_memory_ = std::min(chunks * chunk_rows, limits::kMemtableRowsMax) * space_.vectors.stride;

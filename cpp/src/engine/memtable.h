@@ -53,7 +53,8 @@ class Memtable final : public Part {
   }
   // Copies and validates `vector` as row size() + offset. `call_row` is its number in the call.
   Status stage_vector(std::uint32_t offset, const float* vector, std::size_t call_row);
-  // Same for the rest of a row; `metadata` null for none.
+  // Same for the rest of a row; `metadata` null for none. The first (offset 0) gives back the
+  // memory of rows that were staged before and never committed.
   Status stage_record(std::uint32_t offset, const IdView& id, std::uint64_t sequence,
                       const std::string_view* metadata);
   // The vector as an index of these options stored it before, and its inverse norm (cosine).
@@ -112,6 +113,8 @@ class Memtable final : public Part {
   const std::byte* norm_pointer_ = nullptr;
   Arena ids_;
   Arena metadata_;
+  Arena::Position ids_committed_;  // what lies behind is staged
+  Arena::Position metadata_committed_;
   std::uint32_t size_ = 0;
   std::atomic<std::uint64_t> vector_memory_{0};
   std::atomic<std::uint64_t> id_memory_{0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Disk to memory: the newest manifest, its segments and deltas, then what the log has beyond them.
-// What nothing names any more goes. It only reads until the new log is made, so that dying in it
-// costs nothing but doing it again.
+// What nothing names any more goes. But for files that have no content of their own it only reads
+// until the new log is made, so that dying in it costs nothing but doing it again.
 #include <utility>
 
 #include "engine/compaction.h"
@@ -13,6 +13,7 @@
 namespace springg::engine {
 
 Status DatabaseCore::recover() {
+  remove_leftovers();
   SPRINGG_ASSIGN_OR_RETURN(std::optional<storage::Manifest> manifest,
                            storage::read_newest_manifest(*files_, path_));
   if (!manifest.has_value()) {
@@ -24,9 +25,9 @@ Status DatabaseCore::recover() {
   SPRINGG_RETURN_IF_ERROR(replay_log(*manifest));
   {
     base::MutexLock lock(flush_mutex_);
-    remove_garbage(true);
+    remove_garbage();
   }
-  for (const auto& index : indexes()) index->end_replay();
+  for (const auto& index : indexes()) index->end_replay(runtime_->log->last_lsn());
   return {};
 }
 
@@ -91,7 +92,20 @@ std::set<std::string> DatabaseCore::live_files() {
   return live;
 }
 
-void DatabaseCore::remove_garbage(bool temporary) noexcept {
+// First of all: on a full disk the new log may need what was kept in reserve.
+void DatabaseCore::remove_leftovers() noexcept {
+  if_memory_allows([&] {
+    const Result<std::vector<std::string>> names = files_->list(path_);
+    if (!names.ok()) return;
+    for (const std::string& name : names.value()) {
+      const NameKind kind = kind_of_name(name);
+      if (kind != NameKind::kTemporary && kind != NameKind::kReserve) continue;
+      static_cast<void>(files_->remove(file_path(name)));
+    }
+  });
+}
+
+void DatabaseCore::remove_garbage() noexcept {
   if_memory_allows([&] {
     const Result<std::vector<std::string>> names = files_->list(path_);
     if (!names.ok()) return;
@@ -103,8 +117,8 @@ void DatabaseCore::remove_garbage(bool temporary) noexcept {
       if (unread_names && kind == NameKind::kSegment) continue;
       // The log removes its own files. Temporary ones may be of calls that are running.
       if (kind == NameKind::kForeign || kind == NameKind::kLock || kind == NameKind::kLog) continue;
+      if (kind == NameKind::kTemporary || kind == NameKind::kReserve) continue;
       if (live.contains(name)) continue;
-      if ((kind == NameKind::kTemporary || kind == NameKind::kReserve) && !temporary) continue;
       static_cast<void>(files_->remove(file_path(name)));
     }
   });

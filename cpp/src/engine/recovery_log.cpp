@@ -38,9 +38,10 @@ Status DatabaseCore::replay_frame(const storage::WalFrame& frame,
     base::MutexLock lock(catalog_mutex_);
     index = indexes_.at(entry->name);
   }
-  return index->replay(frame, [&](const storage::LoggedSegment& logged) {
+  const auto open = [&](const storage::LoggedSegment& logged) {
     return open_logged(logged, entry->options, frame.lsn);
-  });
+  };
+  return salvage_ == nullptr ? index->replay(frame, open) : salvage_->replay(frame, *index, open);
 }
 
 Status DatabaseCore::replay_or_lose(const storage::WalFrame& frame,
@@ -58,11 +59,13 @@ Result<storage::WalScan> DatabaseCore::scan_log(const storage::Manifest& manifes
   const auto visit = [&](const storage::WalFrame& frame) {
     return replay_or_lose(frame, manifest);
   };
-  auto scanned =
-      storage::scan_wal(*files_, path_, manifest.store, manifest.lsn, manifest.durable_lsn, visit);
+  auto scanned = storage::scan_wal(*files_, path_, manifest.store, manifest.lsn,
+                                   manifest.durable_lsn, visit, storage::covered_by(manifest));
   if (salvage_ == nullptr || scanned.status().code() != ErrorCode::kCorruption) return scanned;
   // The frames before the damage were visited. All files are given up; positions go on behind all
-  // that are known to have been given.
+  // that are known to have been given, and all that are in the files: dying between the manifest of
+  // this repair and the end of the files leaves these, and frames beyond the manifest's position
+  // would be done again although those before them were not.
   storage::WalScan scan;
   SPRINGG_ASSIGN_OR_RETURN(const auto names, files_->list(path_));
   for (const std::string& name : names) {
@@ -71,7 +74,8 @@ Result<storage::WalScan> DatabaseCore::scan_log(const storage::Manifest& manifes
   }
   scan.any_file = !scan.files.empty();
   if (scan.any_file) scan.last_sequence = scan.files.back().sequence;
-  scan.last_lsn = std::max({manifest.lsn, manifest.durable_lsn, salvage_->last_lsn()});
+  SPRINGG_ASSIGN_OR_RETURN(const storage::Lsn seen, storage::greatest_lsn(*files_, path_));
+  scan.last_lsn = std::max({manifest.lsn, manifest.durable_lsn, salvage_->last_lsn(), seen});
   scan.durable_lsn = scan.last_lsn;
   return scan;
 }

@@ -11,6 +11,7 @@
 #include "engine/salvage.h"
 #include "io/atomic_file.h"
 #include "storage/manifest.h"
+#include "storage/segment.h"
 
 namespace springg::engine {
 
@@ -43,7 +44,7 @@ class Repair {
                              DatabaseCore::open(directory_, {}, &files_, clock_, tuning, &salvage));
     const storage::Manifest manifest = core->manifest();
     SPRINGG_RETURN_IF_ERROR(core->close());
-    tell_log_rows(salvage, manifest);
+    tell_lost_records(salvage, manifest);
     SPRINGG_ASSIGN_OR_RETURN(const CheckReport after, check_directory(files_, directory_));
     if (!after.ok()) {
       return corruption("still damaged after the repair: " + after.problems.front().what)
@@ -55,8 +56,10 @@ class Repair {
   }
 
  private:
-  // The files that problems name; all of the log when it is not whole, with segments that nothing
-  // names any more, and what no manifest names when that is damaged: opening would remove those.
+  // The files that problems name, and in any case the log with the segments that it names: what of
+  // it is done again depends on what else is lost, and the end of the repair removes it. When the
+  // log is not whole, segments that nothing names any more; what no manifest names when that is
+  // damaged. Opening would remove those.
   Status keep_originals() {
     std::set<std::string> names;
     bool log = false;
@@ -67,35 +70,75 @@ class Repair {
       manifest = manifest || kind == NameKind::kManifest;
       if (kind == NameKind::kSegment || kind == NameKind::kDelta) names.insert(problem.file);
     }
-    for (const std::string& name : report_.leftover_files) {
-      if (log && kind_of_name(name) == NameKind::kSegment) names.insert(name);
+    std::set<std::string> not_wanted;
+    if (!manifest) {
+      SPRINGG_ASSIGN_OR_RETURN(not_wanted, segments_of_manifest());
+      if (!log) {
+        not_wanted.insert(report_.leftover_files.begin(), report_.leftover_files.end());
+      }
     }
     SPRINGG_ASSIGN_OR_RETURN(const auto all, files_.list(directory_));
     for (const std::string& name : all) {
       const NameKind kind = kind_of_name(name);
       if (kind == NameKind::kForeign || kind == NameKind::kLock) continue;
       if (kind == NameKind::kReserve) continue;
-      if (manifest || (log && kind == NameKind::kLog)) names.insert(name);
+      const bool logged = kind == NameKind::kSegment && !not_wanted.contains(name);
+      if (manifest || kind == NameKind::kLog || logged) names.insert(name);
     }
     SPRINGG_RETURN_IF_ERROR(files_.create_directories(directory_ + "/damaged"));
     for (const std::string& name : names) SPRINGG_RETURN_IF_ERROR(keep_original(name));
     return files_.sync_directory(directory_ + "/damaged");
   }
 
+  Result<std::set<std::string>> segments_of_manifest() const {
+    SPRINGG_ASSIGN_OR_RETURN(const auto manifest,
+                             storage::read_newest_manifest(files_, directory_));
+    std::set<std::string> names;
+    if (!manifest.has_value()) return names;
+    for (const storage::IndexEntry& index : manifest->indexes) {
+      for (const storage::SegmentEntry& segment : index.segments) {
+        names.insert(storage::segment_file_name(segment.uuid));
+      }
+    }
+    return names;
+  }
+
+  // Logs begin with the same names again after a clean end, and so may manifests: what an earlier
+  // repair kept under this name need not be this file.
   Status keep_original(const std::string& name) {
     const std::string from = directory_ + "/" + name;
     SPRINGG_ASSIGN_OR_RETURN(const bool there, files_.exists(from));
     if (!there) return {};
-    const std::string to = directory_ + "/damaged/" + name;
+    for (int i = 0;; ++i) {
+      const std::string kept = "damaged/" + name + (i == 0 ? "" : "." + std::to_string(i));
+      const std::string to = directory_ + "/" + kept;
+      Status status = link_or_copy(from, to);
+      if (status.code() == ErrorCode::kAlreadyExists) {
+        SPRINGG_ASSIGN_OR_RETURN(const bool same, same_bytes(from, to));
+        if (!same) continue;
+        status = Status();
+      }
+      SPRINGG_RETURN_IF_ERROR(std::move(status));
+      report_.kept_files.push_back(kept);
+      return {};
+    }
+  }
+
+  Status link_or_copy(const std::string& from, const std::string& to) {
     Status linked = files_.link(from, to);
-    report_.kept_files.push_back("damaged/" + name);
-    // It was kept by a repair that did not come to its end.
-    if (linked.ok() || linked.code() == ErrorCode::kAlreadyExists) return {};
     if (linked.code() != ErrorCode::kUnsupported) return linked;
+    SPRINGG_ASSIGN_OR_RETURN(const bool taken, files_.exists(to));
+    if (taken) return already_exists(to + " exists");
     SPRINGG_ASSIGN_OR_RETURN(const auto mapped, files_.map(from));
     SPRINGG_ASSIGN_OR_RETURN(auto copy, io::AtomicFile::create(files_, to, mapped->bytes().size()));
     SPRINGG_RETURN_IF_ERROR(copy.append(mapped->bytes()));
     return copy.commit();
+  }
+
+  Result<bool> same_bytes(const std::string& one, const std::string& other) const {
+    SPRINGG_ASSIGN_OR_RETURN(const auto first, files_.map(one));
+    SPRINGG_ASSIGN_OR_RETURN(const auto second, files_.map(other));
+    return std::ranges::equal(first->bytes(), second->bytes());
   }
 
   // An older manifest is whole where the newest is not: then that is the state, and the report says
@@ -138,15 +181,38 @@ class Repair {
     return false;
   }
 
-  void tell_log_rows(const Salvage& salvage, const storage::Manifest& manifest) {
-    for (const auto& [log_ref, rows] : salvage.lost_log_rows()) {
+  void tell_lost_records(const Salvage& salvage, const storage::Manifest& manifest) {
+    for (const auto& [log_ref, lost] : salvage.lost_records()) {
       for (const storage::IndexEntry& index : manifest.indexes) {
-        if (index.log_ref != log_ref) continue;
-        report_.problems.push_back(
-            {"", std::nullopt,
-             "records of the log that could not be done again, and those behind them, were dropped",
-             index.name, rows});
+        if (index.log_ref == log_ref) tell_lost_records(lost, index.name);
       }
+    }
+  }
+
+  void tell_lost_records(const LostRecords& lost, const std::string& index) {
+    const auto tell = [&](std::string what, std::uint64_t rows) {
+      report_.problems.push_back({"", std::nullopt, std::move(what), index, rows});
+    };
+    if (lost.ended) {
+      tell("records of the log that could not be done again, and those behind them, were dropped",
+           lost.rows);
+    }
+    if (lost.segments != 0) {
+      // The rows of these were counted where their files are named.
+      tell("segments that the log names are lost: " + std::to_string(lost.segments) +
+               "; rows that theirs had replaced are there again, with metadata that was changed "
+               "later",
+           0);
+    }
+    if (lost.metadata != 0) {
+      tell("changes of metadata were dropped, since their rows are lost: " +
+               std::to_string(lost.metadata),
+           0);
+    }
+    if (lost.unreadable_metadata != 0) {
+      tell("records of the log that change metadata could not be done again, and were dropped: " +
+               std::to_string(lost.unreadable_metadata),
+           0);
     }
   }
 

@@ -65,7 +65,7 @@ Status Replica::without_manifest() const {
   return begun ? Status() : not_found("no springg database at " + directory_);
 }
 
-Status Replica::load(const storage::ManifestStamp& stamp) {
+Status Replica::load(const storage::ManifestStamp& stamp, Keep keep) {
   State next;
   SPRINGG_ASSIGN_OR_RETURN(next.manifest,
                            storage::read_manifest(files_, directory_, stamp.generation));
@@ -74,12 +74,16 @@ Status Replica::load(const storage::ManifestStamp& stamp) {
                                " than the one that was opened: open it again");
   }
   for (const storage::IndexEntry& entry : next.manifest.indexes) {
-    SPRINGG_ASSIGN_OR_RETURN(auto source, load_index(entry, next));
+    SPRINGG_ASSIGN_OR_RETURN(auto source, load_index(entry, keep, next));
     next.sources.emplace(entry.log_ref, std::move(source));
   }
-  next.follower = std::make_unique<storage::WalFollower>(files_, directory_, next.manifest.store,
-                                                         next.manifest.lsn);
+  const bool followed = keep == Keep::kWhatHolds && state_.follower != nullptr;
+  next.follower = std::make_unique<storage::WalFollower>(
+      files_, directory_, next.manifest.store, next.manifest.lsn,
+      followed ? state_.follower->last() : storage::WalMark(), storage::covered_by(next.manifest));
   SPRINGG_ASSIGN_OR_RETURN(const End end, advance(next, Look::kFully));
+  // Once more for each recovery that loses frames meanwhile.
+  if (end == End::kOther) return load(stamp, Keep::kNothing);
   SPRINGG_RETURN_IF_ERROR(check_end(next, end));
   std::vector<storage::IndexEntry> entries = next.manifest.indexes;
   // Nothing fails from here on.
@@ -93,26 +97,35 @@ Status Replica::load(const storage::ManifestStamp& stamp) {
       source.index->take_state(*source.fresh);
       source.fresh = nullptr;
     }
-    source.index->end_replay();
   }
   state_ = std::move(next);
   stamp_ = stamp;
+  for (const auto& [log_ref, source] : state_.sources) source->index->end_replay(lsn());
   return {};
 }
 
+// Whether what is shown of an index is what the entry's segments and the log behind entry.lsn make.
+// The same segments do not say that: rows that came and went since are in none of them, and neither
+// is what the log said of them. So none of its records may have been applied that the entry covers.
+bool Replica::still_holds(const Source& have, const storage::IndexEntry& entry) {
+  return have.entry.log_ref == entry.log_ref && have.entry.segments == entry.segments &&
+         have.entry.next_sequence == entry.next_sequence &&
+         (have.behind == 0 || have.behind > entry.lsn);
+}
+
 Result<std::shared_ptr<Replica::Source>> Replica::load_index(const storage::IndexEntry& entry,
-                                                             State& next) {
+                                                             Keep keep, State& next) {
   auto source = std::make_shared<Source>();
   for (const auto& [log_ref, have] : state_.sources) {
     if (have->entry.uuid != entry.uuid) continue;
-    // What it has behind its segments is right as it is, and is gone on with.
-    if (log_ref == entry.log_ref && have->entry.segments == entry.segments) {
+    source->index = have->index;
+    if (keep == Keep::kWhatHolds && still_holds(*have, entry)) {
       for (const storage::SegmentEntry& segment : entry.segments) {
         next.parts.emplace(segment.uuid, state_.parts.at(segment.uuid));
       }
+      have->applied = std::max(have->applied, entry.lsn);  // there are none between
       return have;
     }
-    source->index = have->index;
   }
   const auto open = [&](const storage::SegmentEntry& segment) {
     return open_part(segment, entry.options, next);
@@ -180,6 +193,7 @@ Status Replica::replay(const storage::WalFrame& frame, State& state) {
   Source& source = *found->second;
   if (frame.lsn <= source.applied) return {};
   IndexImpl& index = source.fresh != nullptr ? *source.fresh : *source.index;
+  if (source.behind == 0) source.behind = frame.lsn;
   SPRINGG_RETURN_IF_ERROR(index.replay(frame, [&](const storage::LoggedSegment& logged) {
     return open_logged(logged, source.entry.options, state);
   }));
@@ -224,8 +238,9 @@ Status Replica::follow(bool patient) {
     unfinished_ = 0;
     SPRINGG_ASSIGN_OR_RETURN(end, advance(state_, Look::kFully));
   }
+  if (end == End::kOther) return load(*stamp_, Keep::kNothing);
   if (lsn() != before) {
-    for (const auto& [log_ref, source] : state_.sources) source->index->end_replay();
+    for (const auto& [log_ref, source] : state_.sources) source->index->end_replay(lsn());
   }
   SPRINGG_RETURN_IF_ERROR(check_end(state_, end));
   return check_damage();

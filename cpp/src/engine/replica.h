@@ -46,7 +46,8 @@ class Replica {
     std::shared_ptr<IndexImpl> index;
     std::shared_ptr<IndexImpl> fresh;  // made for a newer manifest: will be index's state
     storage::IndexEntry entry;
-    storage::Lsn applied = 0;
+    storage::Lsn applied = 0;  // of its records, all up to here are shown
+    storage::Lsn behind = 0;   // the first that was applied behind entry.segments; 0: none
   };
   struct State {
     storage::Manifest manifest;
@@ -59,8 +60,12 @@ class Replica {
   // There is no manifest: not yet, no more, or this is no database.
   Status without_manifest() const;
   Status follow(bool patient);
-  Status load(const storage::ManifestStamp& stamp);
-  Result<std::shared_ptr<Source>> load_index(const storage::IndexEntry& entry, State& next);
+  // kNothing: what was shown is no part of the log any more.
+  enum class Keep { kWhatHolds, kNothing };
+  Status load(const storage::ManifestStamp& stamp, Keep keep = Keep::kWhatHolds);
+  static bool still_holds(const Source& have, const storage::IndexEntry& entry);
+  Result<std::shared_ptr<Source>> load_index(const storage::IndexEntry& entry, Keep keep,
+                                             State& next);
   Result<std::optional<PartView>> open_part(const storage::SegmentEntry& entry,
                                             const IndexOptions& options, State& next);
   Result<storage::WalFollower::End> advance(State& state, storage::WalFollower::Look look);

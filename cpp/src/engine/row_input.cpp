@@ -115,7 +115,7 @@ Status refuse_repeats(const RowInput& input) {
     if (fresh) continue;
     return already_exists("id " + describe(input.id(i)) + " comes twice in the call: at rows " +
                           std::to_string(first->second) + " and " + std::to_string(i))
-        .with("id", describe(input.id(i)))
+        .with("id", plain_text(input.id(i)))
         .with("row", static_cast<std::int64_t>(i));
   }
   return {};

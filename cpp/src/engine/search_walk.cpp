@@ -26,6 +26,14 @@ std::size_t ef_of_share(const SearchJob& job, double share) {
 // A walk looks at some dozen rows for each place of its pool: a part of few rows is scanned.
 bool scanned(const SearchJob& job, const PartView& part) { return part.covered() <= job.ef * 4; }
 
+// Results that a walk over the first `covered` rows owes. Deleted rows behind these do not count.
+std::size_t owed_by_walk(std::size_t k, std::uint32_t covered, std::uint32_t rows,
+                         const base::RowBits& deleted) {
+  std::uint32_t hidden = deleted.size;
+  for (std::uint32_t row = covered; row < rows; ++row) hidden -= deleted.test(row) ? 1U : 0U;
+  return std::min<std::size_t>(k, covered - hidden);
+}
+
 // Walks the graph of one part, and scans what it does not cover.
 std::uint64_t walk_part(const SearchJob& job, const ann::Query& query, std::uint32_t number,
                         std::size_t ef, HitList& hits) {
@@ -38,9 +46,8 @@ std::uint64_t walk_part(const SearchJob& job, const ann::Query& query, std::uint
     ann::GraphAnswer answer = part.part->graph_search(
         query, {.k = job.k, .ef = ef, .deleted = deleted, .row_limit = covered});
     distances += answer.distances_computed;
-    const std::uint32_t hidden = deleted.size;
-    const std::size_t owed = std::min<std::size_t>(job.k, covered - std::min(covered, hidden));
-    if (answer.neighbors.size() >= owed) {
+    const std::size_t found_rows = answer.neighbors.size();
+    if (found_rows == job.k || found_rows >= owed_by_walk(job.k, covered, part.rows, deleted)) {
       for (const ann::Neighbor& found : answer.neighbors) {
         hits.push_back({found.rank, number, found.row});
       }

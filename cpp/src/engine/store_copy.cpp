@@ -104,20 +104,46 @@ Status StoreCopy::take_frame(const storage::WalFrame& frame, const storage::Mani
   return {};
 }
 
-Status StoreCopy::take_log(const storage::Manifest& manifest, storage::Lsn last) {
-  log_end_ = manifest.lsn;
-  storage::WalFollower follower(files_, from_, manifest.store, manifest.lsn);
-  bool enough = false;
-  const auto visit = [&](const storage::WalFrame& frame) -> Status {
-    enough = frame.lsn > last;
-    return enough ? failed_precondition("enough") : take_frame(frame, manifest);
-  };
-  const auto end = follower.advance(storage::WalFollower::Look::kFully, visit);
-  if (!end.ok() && !enough) return end.status();
-  for (const auto& [log_ref, damage] : follower.damaged_indexes()) {
+// In the place of a record that its index has in segments, or that is void, an empty one: nobody
+// does it again, and positions have no gaps.
+Status StoreCopy::take_damaged(std::uint32_t log_ref, const storage::WalDamage& damage,
+                               const storage::Manifest& manifest) {
+  const auto entry =
+      std::find_if(manifest.indexes.begin(), manifest.indexes.end(),
+                   [&](const storage::IndexEntry& one) { return one.log_ref == log_ref; });
+  if (entry != manifest.indexes.end() && damage.lsn > entry->lsn) {
     return corruption(damage.file + " is damaged at byte " + std::to_string(damage.offset))
         .with("file", damage.file)
         .with("offset", static_cast<std::int64_t>(damage.offset));
+  }
+  const std::uint64_t stamp = tail_.empty() ? 0 : tail_.back().stamp;
+  tail_.push_back({stamp, log_ref, storage::WalType::kDelete, storage::encode_delete({})});
+  log_end_ = damage.lsn;
+  return {};
+}
+
+// A follower passes over a damaged record and all that its index has behind it. Where the record is
+// not needed, another follower goes on behind it.
+Status StoreCopy::take_log(const storage::Manifest& manifest, storage::Lsn last) {
+  log_end_ = manifest.lsn;
+  for (;;) {
+    storage::WalFollower follower(files_, from_, manifest.store, log_end_);
+    const auto next_damaged = [&] {
+      const auto& all = follower.damaged_indexes();
+      const auto found = std::find_if(
+          all.begin(), all.end(), [&](const auto& one) { return one.second.lsn == log_end_ + 1; });
+      return found == all.end() ? nullptr : &*found;
+    };
+    bool enough = false;
+    const auto visit = [&](const storage::WalFrame& frame) -> Status {
+      enough = frame.lsn > last || next_damaged() != nullptr;
+      return enough ? failed_precondition("enough") : take_frame(frame, manifest);
+    };
+    const auto end = follower.advance(storage::WalFollower::Look::kFully, visit);
+    if (!end.ok() && !enough) return end.status();
+    const auto* const damaged = next_damaged();
+    if (damaged == nullptr || damaged->second.lsn > last) break;
+    SPRINGG_RETURN_IF_ERROR(take_damaged(damaged->first, damaged->second, manifest));
   }
   const storage::Lsn least =
       last == std::numeric_limits<storage::Lsn>::max() ? manifest.durable_lsn : last;

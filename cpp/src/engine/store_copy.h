@@ -47,6 +47,8 @@ class StoreCopy {
   Status check_empty(bool locked) const;
   Status take_file(const std::string& name);
   Status take_frame(const storage::WalFrame& frame, const storage::Manifest& manifest);
+  Status take_damaged(std::uint32_t log_ref, const storage::WalDamage& damage,
+                      const storage::Manifest& manifest);
   Status copy(const std::string& name, std::span<const std::byte> bytes);
   Status write_log(const storage::Manifest& manifest);
 

@@ -54,6 +54,6 @@ Status damaged(const std::string& file, std::uint64_t offset, const std::string&
 // kCorruption for a mapped file that shows zeros where it could not be read; detail "file".
 Status unreadable_file(const std::string& file);
 // Of the block that begins there.
-Status damaged_section(const std::string& file, std::uint64_t offset, std::uint32_t kind);
+Status damaged_section(const std::string& file, std::uint64_t offset, const std::string& name);
 
 }  // namespace springg::storage

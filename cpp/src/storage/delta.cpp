@@ -14,7 +14,10 @@ namespace {
 // Written to disk: never change a number.
 enum DeltaSection : std::uint32_t { kInfo = 1, kDeleted = 2, kMetadataRows = 3, kMetadata = 4 };
 
-constexpr KnownSection kKnown[] = {{kInfo, 1}, {kDeleted, 1}, {kMetadataRows, 1}, {kMetadata, 1}};
+constexpr KnownSection kKnown[] = {{kInfo, 1, "info"},
+                                   {kDeleted, 1, "deleted rows"},
+                                   {kMetadataRows, 1, "rows with new metadata"},
+                                   {kMetadata, 1, "metadata"}};
 
 // Section kInfo.
 constexpr std::size_t kInfoRows = 0;          // u32, of the segment

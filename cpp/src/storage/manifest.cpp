@@ -15,7 +15,7 @@ namespace {
 
 // Written to disk: never change a number.
 constexpr std::uint32_t kContent = 1;
-constexpr KnownSection kKnown[] = {{kContent, 1}};
+constexpr KnownSection kKnown[] = {{kContent, 1, "content"}};
 
 constexpr std::string_view kPrefix = "manifest-";
 constexpr std::size_t kDigits = 16;

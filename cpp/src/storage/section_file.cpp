@@ -16,8 +16,8 @@ Status damaged(const std::string& file, std::uint64_t offset, const std::string&
       .with("offset", static_cast<std::int64_t>(offset));
 }
 
-Status damaged_section(const std::string& file, std::uint64_t offset, std::uint32_t kind) {
-  return damaged(file, offset, "checksum differs in section of kind " + std::to_string(kind));
+Status damaged_section(const std::string& file, std::uint64_t offset, const std::string& name) {
+  return damaged(file, offset, "checksum differs in '" + name + "'");
 }
 
 Status unreadable_file(const std::string& file) {
@@ -159,6 +159,14 @@ bool verify_blocks(std::span<const std::byte> extent, std::span<const std::byte>
   return true;
 }
 
+std::string name_of(const Section& section, std::span<const KnownSection> known) {
+  const auto found = std::find_if(known.begin(), known.end(), [&](const KnownSection& entry) {
+    return entry.kind == section.kind;
+  });
+  if (found != known.end()) return found->name;
+  return "section of kind " + std::to_string(section.kind);
+}
+
 bool is_known(const Section& section, std::span<const KnownSection> known) {
   return std::any_of(known.begin(), known.end(), [&](const KnownSection& entry) {
     return entry.kind == section.kind && section.version <= entry.version;
@@ -192,7 +200,7 @@ Result<SectionFile> SectionFile::parse(const std::string& path, std::span<const 
       section.checksums = own;
     } else if (!verify_blocks(extent, own, bad_block)) {
       if ((section.flags & kDerived) == 0) {
-        return damaged_section(path, section.offset + bad_block, section.kind);
+        return damaged_section(path, section.offset + bad_block, name_of(section, known));
       }
       section.damaged = true;
     }

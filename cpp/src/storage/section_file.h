@@ -67,6 +67,7 @@ struct Section {
 struct KnownSection {
   std::uint32_t kind = 0;
   std::uint32_t version = 0;  // the newest
+  const char* name = "";      // in messages
 };
 
 // A section whose blocks are left to be compared later when it is large: block_checks() does it.

@@ -69,8 +69,7 @@ Status SectionSegment::check_readable() const {
   // Zeros in the place of what cannot be read differ as well.
   if (file_->unreadable()) return unreadable_file(path_);
   const auto section = static_cast<std::uint64_t>(vectors_.data() - file_->bytes().data());
-  return damaged_section(path_, section + *checks_->damage(),
-                         static_cast<std::uint32_t>(SegmentSection::kVectors));
+  return damaged_section(path_, section + *checks_->damage(), "vectors");
 }
 
 Segment::Bytes SectionSegment::bytes() const noexcept {

@@ -13,11 +13,14 @@ constexpr std::uint32_t kind_of(SegmentSection section) noexcept {
   return static_cast<std::uint32_t>(section);
 }
 
-constexpr KnownSection kKnown[] = {
-    {kind_of(SegmentSection::kInfo), 1},         {kind_of(SegmentSection::kVectors), 1},
-    {kind_of(SegmentSection::kInverseNorms), 1}, {kind_of(SegmentSection::kSequences), 1},
-    {kind_of(SegmentSection::kIds), 1},          {kind_of(SegmentSection::kIdTable), 1},
-    {kind_of(SegmentSection::kMetadata), 1},     {kind_of(SegmentSection::kGraph), 1}};
+constexpr KnownSection kKnown[] = {{kind_of(SegmentSection::kInfo), 1, "info"},
+                                   {kind_of(SegmentSection::kVectors), 1, "vectors"},
+                                   {kind_of(SegmentSection::kInverseNorms), 1, "inverse norms"},
+                                   {kind_of(SegmentSection::kSequences), 1, "sequences"},
+                                   {kind_of(SegmentSection::kIds), 1, "ids"},
+                                   {kind_of(SegmentSection::kIdTable), 1, "id table"},
+                                   {kind_of(SegmentSection::kMetadata), 1, "metadata"},
+                                   {kind_of(SegmentSection::kGraph), 1, "graph"}};
 
 std::optional<Defect> check_info(std::span<const std::byte> bytes) {
   const auto dimensions = load<std::uint32_t>(bytes, info::kDimensions);

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "base/checksum.h"
 #include "storage/bytes.h"
 #include "storage/wal_damage.h"
 
@@ -22,6 +23,11 @@ Status damaged_at(const std::string& path, std::uint64_t offset, Lsn lsn, const 
 bool known_type(std::uint16_t type) {
   return type >= static_cast<std::uint16_t>(WalType::kRows) &&
          type <= static_cast<std::uint16_t>(WalType::kSegment);
+}
+
+WalMark mark_of(const WalFrameHeader& header, std::span<const std::byte> payload) {
+  return {header.lsn,  header.stamp,         header.index_ref,
+          header.type, header.payload_bytes, base::xxh3(payload)};
 }
 
 bool skippable(std::uint16_t type) { return (type & kWalTypeSkippable) != 0; }
@@ -70,7 +76,18 @@ Result<WalFollower::Found> WalFollower::find() {
     }
     found.next = file->header;
   }
+  SPRINGG_RETURN_IF_ERROR(step_back(found));
   return found;
+}
+
+Status WalFollower::step_back(Found& found) {
+  if (!file_ || !found.file || found.file->header.first_lsn < next_) return {};
+  if (found.file->sequence <= file_->sequence + 1) return {};
+  SPRINGG_ASSIGN_OR_RETURN(auto before, open(found.file->sequence - 1));
+  if (!before || before->header.first_lsn >= next_) return {};
+  found.next = found.file->header;
+  found.file = std::move(before);
+  return {};
 }
 
 void WalFollower::enter(File&& file) {
@@ -89,12 +106,15 @@ Result<WalFollower::End> WalFollower::advance(Look look,
   try {
     for (;;) {
       SPRINGG_ASSIGN_OR_RETURN(Found found, find());
-      if (!found.file) return found.any ? End::kGone : End::kReached;
+      if (!found.file && found.any) return End::kGone;
+      if (!found.file) return next_ <= last_.lsn ? End::kOther : End::kReached;
       enter(std::move(*found.file));
       const bool complete = found.next.has_value();
       SPRINGG_ASSIGN_OR_RETURN(const End end,
                                read(bytes_of_log(found.next), complete, look, visit));
-      if (!complete) return end;
+      if (end == End::kOther) return end;
+      // A recovery's file has all that was left before it has its name.
+      if (!complete) return frame_ <= last_.lsn ? End::kOther : end;
       SPRINGG_RETURN_IF_ERROR(check_joint(*found.next));
     }
   } catch (const std::bad_alloc&) {
@@ -170,7 +190,26 @@ Result<WalFollower::End> WalFollower::judge_rest(bool complete, Look look) const
   return End::kUnfinished;
 }
 
-Status WalFollower::deliver(const WalFrameHeader& header,
+std::span<const std::byte> WalFollower::decode(const WalFrameHeader& header) {
+  payload_.resize(std::max<std::size_t>(payload_.size(), header.payload_bytes));
+  const auto payload = std::span(payload_).first(header.payload_bytes);
+  decode_wal_payload(payload, file_->bytes().subspan(offset_), file_->header.salt);
+  return payload;
+}
+
+// A power cut, or a failed sync, takes frames that were visited; the next writer gives their
+// positions to others. Stamps grow with positions, so the first of those tells mostly.
+bool WalFollower::is_other(const WalFrameHeader& header) {
+  if (header.lsn < last_.lsn) return header.stamp >= last_.stamp;
+  return header.lsn == last_.lsn && mark_of(header, decode(header)) != last_;
+}
+
+bool WalFollower::is_covered(const WalFrameHeader& header) const {
+  const auto found = covered_.find(header.index_ref);
+  return found != covered_.end() && header.lsn <= found->second;
+}
+
+Status WalFollower::deliver(const WalFrameHeader& header, std::span<const std::byte> payload,
                             base::FunctionRef<Status(const WalFrame&)> visit) {
   if (header.flags != 0 || header.origin != 0 || header.reserved != 0 ||
       (!known_type(header.type) && !skippable(header.type))) {
@@ -180,10 +219,8 @@ Status WalFollower::deliver(const WalFrameHeader& header,
         .with("file", file_->path)
         .with("lsn", static_cast<std::int64_t>(header.lsn));
   }
-  if (!known_type(header.type) || damaged_.contains(header.index_ref)) return {};
-  payload_.resize(std::max<std::size_t>(payload_.size(), header.payload_bytes));
-  const auto payload = std::span(payload_).first(header.payload_bytes);
-  decode_wal_payload(payload, file_->bytes().subspan(offset_), file_->header.salt);
+  if (!known_type(header.type) || is_covered(header)) return {};
+  if (damaged_.contains(header.index_ref)) return {};
   return visit({header.lsn,
                 header.durable_lsn,
                 header.stamp,
@@ -208,13 +245,16 @@ Result<WalFollower::End> WalFollower::read(std::uint64_t limit, bool complete, L
     SPRINGG_ASSIGN_OR_RETURN(const auto header, next_header(limit));
     if (!header && skip_damage(limit)) continue;
     if (!header) return judge_rest(complete, look);
+    if (is_other(*header)) return End::kOther;
     if (header->lsn >= next_) {
-      const Payload payload = judge_payload(*header, complete, look);
-      if (payload == Payload::kUnfinished) return End::kUnfinished;
-      if (payload == Payload::kDamaged) {
+      const Payload judged = judge_payload(*header, complete, look);
+      if (judged == Payload::kUnfinished) return End::kUnfinished;
+      if (judged == Payload::kDamaged && !is_covered(*header)) {
         damaged_.try_emplace(header->index_ref, WalDamage{file_->path, offset_, header->lsn});
       }
-      SPRINGG_RETURN_IF_ERROR(deliver(*header, visit));
+      const auto payload = decode(*header);
+      SPRINGG_RETURN_IF_ERROR(deliver(*header, payload, visit));
+      if (header->lsn > last_.lsn) last_ = mark_of(*header, payload);
       next_ = header->lsn + 1;
     }
     offset_ += wal_frame_bytes(header->payload_bytes);

@@ -2,6 +2,7 @@
 #include "storage/wal_reader.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <new>
 #include <utility>
@@ -35,13 +36,14 @@ struct LogFile {
 class Scanner {
  public:
   Scanner(io::FileSystem& files, const std::string& directory, const base::Uuid& store, Lsn after,
-          Lsn durable, base::FunctionRef<Status(const WalFrame&)> visit)
+          Lsn durable, base::FunctionRef<Status(const WalFrame&)> visit, const WalCovered& covered)
       : files_(files),
         directory_(directory),
         store_(store),
         after_(after),
         durable_(durable),
-        visit_(visit) {
+        visit_(visit),
+        covered_(covered) {
     scan_.durable_lsn = std::max(after, durable);
   }
 
@@ -159,8 +161,17 @@ class Scanner {
     scan_.last_stamp = std::max(scan_.last_stamp, header.stamp);
   }
 
+  // Nobody needs what the frame holds, so damage to it is of no consequence. What the manifest
+  // covers was on the disk before it; anything beyond that may have to be written anew, and is
+  // looked at whoever needs it.
+  bool covered(const WalFrameHeader& header) const {
+    const auto found = covered_.find(header.index_ref);
+    return found != covered_.end() && header.lsn <= std::min(found->second, durable_);
+  }
+
   // Whether what is written in the frame is to be believed or known to be damaged; else it is torn.
   bool judge(const LogFile& file, const WalFrameHeader& header, bool newest) {
+    if (covered(header)) return true;
     const std::uint64_t size = wal_frame_bytes(header.payload_bytes);
     if (wal_payload_holds(header, file.bytes().subspan(offset_, size), file.header.salt)) {
       return true;
@@ -184,7 +195,8 @@ class Scanner {
           .with("file", file.path)
           .with("lsn", static_cast<std::int64_t>(header.lsn));
     }
-    if (!known_type(header.type) || scan_.damaged_indexes.contains(header.index_ref)) return {};
+    if (!known_type(header.type) || covered(header)) return {};
+    if (scan_.damaged_indexes.contains(header.index_ref)) return {};
     payload_.resize(std::max<std::size_t>(payload_.size(), header.payload_bytes));
     const auto payload = std::span(payload_).first(header.payload_bytes);
     decode_wal_payload(payload, file.bytes().subspan(offset_, size), file.header.salt);
@@ -295,6 +307,7 @@ class Scanner {
   Lsn after_;
   Lsn durable_;
   base::FunctionRef<Status(const WalFrame&)> visit_;
+  const WalCovered& covered_;
   WalScan scan_;
   std::vector<LogFile> log_;  // those that are read, by sequence
   // Where the next frame is expected.
@@ -306,11 +319,38 @@ class Scanner {
 
 }  // namespace
 
+WalCovered covered_by(const Manifest& manifest) {
+  WalCovered covered;
+  for (const IndexEntry& index : manifest.indexes) covered.emplace(index.log_ref, index.lsn);
+  return covered;
+}
+
+Result<Lsn> greatest_lsn(io::FileSystem& files, const std::string& directory) {
+  SPRINGG_ASSIGN_OR_RETURN(const auto names, files.list(directory));
+  Lsn greatest = 0;
+  for (const std::string& name : names) {
+    if (!wal_file_sequence(name)) continue;
+    SPRINGG_ASSIGN_OR_RETURN(const auto mapped, files.map(directory + "/" + name));
+    const auto bytes = mapped->bytes();
+    const auto file = decode_wal_header(name, bytes);
+    if (file.status().code() == ErrorCode::kCorruption) continue;
+    SPRINGG_RETURN_IF_ERROR(file.status());
+    std::uint64_t from = 0;
+    while (const auto found = next_whole_frame(bytes, file->salt, from, greatest,
+                                               std::numeric_limits<Lsn>::max())) {
+      from = *found;
+      greatest = decode_wal_frame_header(bytes.subspan(from), file->salt)->lsn;
+    }
+  }
+  return greatest;
+}
+
 Result<WalScan> scan_wal(io::FileSystem& files, const std::string& directory,
                          const base::Uuid& store, Lsn after, Lsn durable,
-                         base::FunctionRef<Status(const WalFrame&)> visit) {
+                         base::FunctionRef<Status(const WalFrame&)> visit,
+                         const WalCovered& covered) {
   try {
-    return Scanner(files, directory, store, after, durable, visit).run();
+    return Scanner(files, directory, store, after, durable, visit, covered).run();
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory to read the log in " + directory);
   }

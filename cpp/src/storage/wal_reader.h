@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "io/file_system.h"
 #include "springg/status.h"
+#include "storage/manifest.h"
 #include "storage/wal_format.h"
 
 namespace springg::storage {
@@ -21,6 +22,12 @@ struct WalDamage {
   std::uint64_t offset = 0;
   Lsn lsn = 0;
 };
+
+// Positions up to which an index has its records in segments already, by log_ref; an index that is
+// not in it needs all of its records.
+using WalCovered = std::map<std::uint32_t, Lsn>;
+// Indexes are flushed at different positions: all but the last are ahead of manifest.lsn.
+WalCovered covered_by(const Manifest& manifest);
 
 struct WalScan {
   bool any_file = false;
@@ -46,13 +53,20 @@ struct WalScan {
   std::map<std::uint32_t, WalDamage> damaged_indexes;
 };
 
-// Visits the frames behind `after` in order. `durable`: the manifest's. Payloads up to `after` are
-// not looked at, nor are files that end there; all else is checked. kCorruption (file, offset, and
+// Visits the frames behind `after` in order, but for those that are `covered`. `durable`: the
+// manifest's. Payloads up to `after` and of covered frames are not looked at, nor are files that
+// end at `after`; all else is checked. kCorruption (file, offset, and
 // detail "lsn") when frames are missing, damaged in the middle, or of another store; kUnsupported
 // for a newer format or an unknown record; the visitor's error ends the scan. One pass over the
 // bytes, one copy of each payload; in memory besides: the longest payload and the tail.
 Result<WalScan> scan_wal(io::FileSystem& files, const std::string& directory,
                          const base::Uuid& store, Lsn after, Lsn durable,
-                         base::FunctionRef<Status(const WalFrame&)> visit);
+                         base::FunctionRef<Status(const WalFrame&)> visit,
+                         const WalCovered& covered = {});
+
+// The greatest position of a frame anywhere in the log whose header verifies, whatever lies before
+// it; 0: none. For going on behind all there ever was. Reads every byte; files whose own header is
+// damaged, which no scan goes into, are passed over.
+Result<Lsn> greatest_lsn(io::FileSystem& files, const std::string& directory);
 
 }  // namespace springg::storage

@@ -85,7 +85,9 @@ def show(directory: str, report: springg.CheckReport) -> None:
     elif report.repaired:
         say(f"{directory}: {counted(len(report.problems), 'problem')}, repaired")
     else:
-        say(f"{directory}: {counted(len(report.problems), 'problem')}; see --repair")
+        found = f"{directory}: {counted(len(report.problems), 'problem')}"
+        manifest = any("manifest-" in problem.file for problem in report.problems)
+        say(f"{found}; see --repair" + (", or restore a snapshot" if manifest else ""))
 
 
 def snapshot(

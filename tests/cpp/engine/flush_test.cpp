@@ -199,6 +199,44 @@ TEST_CASE("a flush leaves few deleted rows on the disk, while they are merged to
   CHECK(row_count(*index) == kMany - kMany / 4);
 }
 
+TEST_CASE("flushes beside calls that make segments keep the rows in their order", "[concurrency]") {
+  io::FaultFileSystem files;
+  engine::Tuning tuning;
+  tuning.memtable_call_rows_max = 8;
+  constexpr std::uint64_t kRounds = 400;
+  const Rows rows = random_rows(9, 2);
+  const auto open = [&] {
+    return require_value(
+        engine::open_in(files, "/d", two_threads(), &base::system_unix_ms, tuning));
+  };
+  auto database = open();
+  const auto index = make_index(*database, 2);
+  // Each makes a segment whose place is between the rows that others add meanwhile.
+  auto bulk = std::async(std::launch::async, [&] {
+    Status status;
+    for (std::uint64_t i = 0; i < kRounds && status.ok(); ++i) {
+      const std::uint64_t id = 100'000 + i * 9;
+      status = index->add(numbers(id, id + 9), rows.all(), nullptr, nullptr).status();
+    }
+    return status;
+  });
+  auto single = std::async(std::launch::async, [&] {
+    Status status;
+    for (std::uint64_t i = 0; i < kRounds * 9 && status.ok(); ++i) {
+      status = index->add(numbers(i, i + 1), rows.view(0, 1), nullptr, nullptr).status();
+    }
+    return status;
+  });
+  Status flushed;
+  for (std::uint64_t i = 0; i < kRounds && flushed.ok(); ++i) flushed = database->flush();
+  require_ok(flushed);
+  require_ok(bulk.get());
+  require_ok(single.get());
+  require_ok(database->close());
+  database = open();
+  CHECK(row_count(*require_value(database->index("words"))) == kRounds * 18);
+}
+
 TEST_CASE("opening a directory that is being closed waits for that", "[concurrency]") {
   const TemporaryDirectory directory;
   auto database = require_value(Database::open(directory.path(), two_threads()));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 
 #include "engine/database_core.h"
 #include "fault_calls.h"
@@ -62,6 +63,25 @@ void require_same(Database& reader, const Database& writer) {
   for (const std::string& name : names) CHECK(contents(reader, name) == contents(writer, name));
 }
 
+// The same object as before: the index was not read anew.
+std::shared_ptr<const engine::View> state_of(Database& reader, const std::string& name) {
+  return dynamic_cast<engine::IndexImpl&>(*require_value(reader.index(name))).current();
+}
+
+// What may happen to a row between two flushes before it is deleted.
+enum class Before { kNothing, kMetadata, kVector };
+
+void change_row(Index& index, std::uint64_t id, Before before) {
+  const MetadataColumn one = texts({"{\"a\":1}"});
+  const Rows other = random_rows(1, 3, 7);
+  if (before == Before::kMetadata) {
+    require_value(index.update(numbers(id, id + 1), nullptr, &one, {}));
+  }
+  if (before == Before::kVector) {
+    require_value(index.upsert(numbers(id, id + 1), other.all(), &one, nullptr, {}));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a reader follows every kind of write") {
@@ -89,6 +109,83 @@ TEST_CASE("a reader follows every kind of write") {
   require_value(index->remove(numbers(100, 120), {}));
   require_same(*reader, *writer);
   require_ok(writer->flush());
+  require_same(*reader, *writer);
+}
+
+TEST_CASE("a reader does not keep a row that came and went between two flushes") {
+  const auto before = GENERATE(Before::kNothing, Before::kMetadata, Before::kVector);
+  const std::uint64_t flushed = GENERATE(0U, 5U);
+  INFO("change " << static_cast<int>(before) << ", rows in a segment " << flushed);
+  const auto files = io::make_memory_file_system();
+  const auto writer = open_writer(*files);
+  const auto index = make_index(*writer, 3);
+  const Rows rows = random_rows(20, 3);
+  if (flushed > 0) {
+    require_value(index->add(numbers(0, flushed), rows.view(0, flushed), nullptr, nullptr));
+    require_ok(writer->flush());
+  }
+  const auto reader = open_reader(*files);
+  const auto shown = require_value(reader->index("words"));
+  for (int round = 0; round < 3; ++round) {
+    require_value(index->add(numbers(7, 8), rows.view(7, 1), nullptr, nullptr));
+    require_same(*reader, *writer);
+    change_row(*index, 7, before);
+    if (round == 1) require_same(*reader, *writer);
+    require_value(index->remove(numbers(7, 8), {}));
+    require_ok(writer->flush());
+    require_same(*reader, *writer);
+    CHECK(row_count(*shown) == flushed);
+  }
+  require_value(index->add(numbers(7, 9), rows.view(9, 2), nullptr, nullptr));
+  require_same(*reader, *writer);
+}
+
+TEST_CASE("a reader shows what a flush has of rows in segments, seen before it or not") {
+  const auto files = io::make_memory_file_system();
+  const auto writer = open_writer(*files);
+  const auto index = make_index(*writer, 3);
+  require_value(index->add(numbers(0, 20), random_rows(20, 3).all(), nullptr, nullptr));
+  require_ok(writer->flush());
+  const auto reader = open_reader(*files);
+  std::uint64_t id = 0;
+  for (const Before before : {Before::kNothing, Before::kMetadata, Before::kVector}) {
+    for (const bool seen : {false, true}) {
+      change_row(*index, id, before);
+      change_row(*index, id + 1, before);
+      if (seen) require_same(*reader, *writer);
+      require_value(index->remove(numbers(id, id + 1), {}));
+      require_ok(writer->flush());
+      require_same(*reader, *writer);
+      id += 2;
+    }
+  }
+}
+
+TEST_CASE("a reader reads no index anew for what happened to another") {
+  const auto files = io::make_memory_file_system();
+  const auto writer = open_writer(*files);
+  const auto still = make_index(*writer, 3, Metric::kL2, "still");
+  const auto busy = make_index(*writer, 3, Metric::kL2, "busy");
+  const Rows rows = random_rows(20, 3);
+  require_value(still->add(numbers(0, 5), rows.view(0, 5), nullptr, nullptr));
+  require_ok(writer->flush());
+  const auto reader = open_reader(*files);
+  const auto state = state_of(*reader, "still");
+  for (std::uint64_t id = 0; id < 3; ++id) {
+    require_value(busy->add(numbers(id, id + 1), rows.view(id, 1), nullptr, nullptr));
+    if (id == 1) require_same(*reader, *writer);
+    require_ok(writer->flush());
+    require_same(*reader, *writer);
+    CHECK(state_of(*reader, "still") == state);
+  }
+  // With records behind its segments, and a manifest that covers none of them.
+  require_value(still->add(numbers(5, 7), rows.view(5, 2), nullptr, nullptr));
+  require_same(*reader, *writer);
+  const auto followed = state_of(*reader, "still");
+  require_ok(writer->rename_index("busy", "other"));
+  require_same(*reader, *writer);
+  CHECK(state_of(*reader, "still") == followed);
+  require_value(still->remove(numbers(0, 6), {}));
   require_same(*reader, *writer);
 }
 
@@ -179,6 +276,78 @@ TEST_CASE("a reader goes on with the next writer, after a close and after a cras
     index = require_value(writer->index("words"));
     require_same(*reader, *writer);
   }
+}
+
+namespace {
+
+using FileBytes = std::map<std::string, std::vector<std::byte>>;
+
+FileBytes log_files(io::FileSystem& files) {
+  FileBytes logs;
+  for (const std::string& name : require_value(files.list("/d"))) {
+    if (!storage::wal_file_sequence(name).has_value()) continue;
+    const auto mapped = require_value(files.map("/d/" + name));
+    logs[name] = {mapped->bytes().begin(), mapped->bytes().end()};
+  }
+  return logs;
+}
+
+void put_back(io::FileSystem& files, const FileBytes& logs) {
+  for (const auto& [name, bytes] : log_files(files)) require_ok(files.remove("/d/" + name));
+  for (const auto& [name, bytes] : logs) {
+    const auto file = require_value(files.create("/d/" + name, 0));
+    require_ok(file->append(bytes));
+    require_ok(file->close());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a reader gives up what it showed and the log has lost") {
+  io::FaultFileSystem files;
+  const Rows rows = random_rows(100, 3);
+  auto writer = open_writer(files);
+  auto index = make_index(*writer, 3);
+  auto other = make_index(*writer, 3, Metric::kL2, "other");
+  require_value(index->add(numbers(0, 5), rows.view(0, 5), nullptr, nullptr));
+  require_value(other->add(numbers(0, 5), rows.view(5, 5), nullptr, nullptr));
+  const FileBytes logs = log_files(files);
+  require_value(other->add(numbers(5, 8), rows.view(10, 3), nullptr, nullptr));
+  require_value(index->add(numbers(5, 8), rows.view(20, 3), nullptr, nullptr));
+  require_value(index->remove(numbers(0, 2), {}));
+  const auto reader = open_reader(files);
+  require_same(*reader, *writer);
+  const auto shown = require_value(reader->index("words"));
+  // The writer fails, and the system drops what it could not write.
+  files.inject(testing::full_disk_after(0));
+  index.reset();
+  other.reset();
+  writer.reset();
+  files.clear_faults();
+  put_back(files, logs);
+  writer = open_writer(files);
+  index = require_value(writer->index("words"));
+  SECTION("and nothing came in its place") {}
+  SECTION("and less came in its place") {
+    require_value(index->add(numbers(50, 53), rows.view(50, 3), nullptr, nullptr));
+  }
+  SECTION("and more came in its place") {
+    for (std::uint64_t id = 50; id < 60; ++id) {
+      require_value(index->add(numbers(id, id + 1), rows.view(id, 1), nullptr, nullptr));
+    }
+  }
+  SECTION("and another manifest came") {
+    require_value(index->add(numbers(50, 53), rows.view(50, 3), nullptr, nullptr));
+    make_index(*writer, 3, Metric::kL2, "third");
+  }
+  SECTION("and all was flushed") {
+    require_value(index->remove(numbers(4, 5), {}));
+    require_ok(writer->flush());
+  }
+  require_same(*reader, *writer);
+  require_value(index->add(numbers(70, 80), rows.view(70, 10), nullptr, nullptr));
+  require_same(*reader, *writer);
+  CHECK(row_count(*shown) == row_count(*index));
 }
 
 TEST_CASE("a mapped segment stays valid after the writer removed its file") {

@@ -11,7 +11,7 @@ namespace springg::storage {
 
 namespace {
 
-constexpr KnownSection kKnown[] = {{1, 2}, {2, 1}};
+constexpr KnownSection kKnown[] = {{1, 2, "first"}, {2, 1, "second"}};
 const base::Uuid kUuid = *base::Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
 
 Result<SectionFile> parse(std::span<const std::byte> file, FileKind kind = FileKind::kDelta) {

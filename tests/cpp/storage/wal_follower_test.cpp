@@ -136,6 +136,86 @@ TEST_CASE("frames that a recovery writes anew are not seen twice") {
     CHECK(reader.payloads[i] == sample_payload(i * 90 % 1000, i));
 }
 
+namespace {
+
+std::unique_ptr<io::FileSystem> copy_of(const ChangedFiles& from) {
+  auto files = io::make_memory_file_system();
+  for (const auto& [name, bytes] : from.bytes) {
+    const auto file = std::move(files->create("/" + name, 0)).value();
+    REQUIRE(file->append(bytes).ok());
+    REQUIRE(file->close().ok());
+  }
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("a follower notices that frames it visited are lost") {
+  const auto disk = io::make_memory_file_system();
+  const auto log = new_log(*disk);
+  append_and_sync(*log, 0, 5);
+  const ChangedFiles before(*disk);
+  append_and_sync(*log, 5, 3);
+  ChangedFiles seen(*disk);
+  Reader reader(seen);
+  REQUIRE(reader.must_advance() == End::kReached);
+  REQUIRE(reader.follower.position() == 8);
+  // The clock of these logs stands still: stamps alone do not tell.
+  const bool lost = GENERATE(false, true);
+  INFO("lost " << lost);
+  const auto files = copy_of(lost ? before : seen);
+  const End expected = lost ? End::kOther : End::kReached;
+  auto next = std::move(reopen_log(*files, quiet_settings())).value();
+  REQUIRE(next->last_lsn() == (lost ? 5 : 8));
+  const auto look = [&] {
+    seen.bytes = ChangedFiles(*files).bytes;
+    return reader.must_advance();
+  };
+  SECTION("when the next writer has opened it") { CHECK(look() == expected); }
+  SECTION("when it has written") {
+    append_and_sync(*next, 60, 1);
+    CHECK(look() == expected);
+  }
+  SECTION("when it has written as much") {
+    append_and_sync(*next, 60, 5);
+    CHECK(look() == expected);
+  }
+  SECTION("when the newest file begins behind") {
+    if (lost) append_and_sync(*next, 60, 3);
+    next = std::move(reopen_log(*files, quiet_settings(), 0, 8)).value();
+    append_and_sync(*next, 70, 2);
+    REQUIRE(log_names(*files).size() == 3);
+    CHECK(look() == expected);
+  }
+  if (lost) CHECK(reader.lsns == lsns_up_to(8));
+}
+
+TEST_CASE("a follower notices that frames another one visited are lost") {
+  const auto disk = io::make_memory_file_system();
+  const auto log = new_log(*disk);
+  append_and_sync(*log, 0, 5);
+  const ChangedFiles before(*disk);
+  append_and_sync(*log, 5, 3);
+  Reader reader(*disk);
+  REQUIRE(reader.must_advance() == End::kReached);
+  const WalMark last = reader.follower.last();
+  REQUIRE(last.lsn == 8);
+  const auto nothing = [](const WalFrame&) -> Status { return {}; };
+  WalFollower same(*disk, "/", kSampleStore, 3, last);
+  CHECK(same.advance(Look::kBriefly, nothing).value() == End::kReached);
+  CHECK(same.position() == 8);
+  const auto files = copy_of(before);
+  const auto next = std::move(reopen_log(*files, quiet_settings())).value();
+  for (std::uint32_t i = 60; i < 66; ++i) {
+    WalFollower other(*files, "/", kSampleStore, 3, last);
+    CHECK(other.advance(Look::kBriefly, nothing).value() == End::kOther);
+    append_and_sync(*next, i, 1);
+  }
+  // Behind the mark nobody asks.
+  WalFollower behind(*files, "/", kSampleStore, 8, last);
+  CHECK(behind.advance(Look::kBriefly, nothing).value() == End::kReached);
+}
+
 TEST_CASE("what a recovery cut is no part of the log for those who come later") {
   const auto written = io::make_memory_file_system();
   {
