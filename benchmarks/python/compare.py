@@ -146,17 +146,20 @@ class Comparison:
             record |= tuner.ask("build", configuration)
             say(f"{contender.name}: built in {record['build_seconds']:.1f} s")
             tuned = tuner.tune(self.lanes, self.targets)
-            record["memory_bytes_after_searches"] = tuner.ask("memory")
-            record["file_bytes"] = tuner.ask("size")
-            tuner.ask("forget")
+            record["memory_bytes_after_searches"] = worker.ask("memory", timeout=TURN_SECONDS)
+            record["file_bytes"] = worker.ask("size", timeout=TURN_SECONDS)
+            worker.ask("forget", timeout=TURN_SECONDS)
         except WorkerError as error:
             record["failed"] = str(error)
+            worker.end()
             self._leave_out(f"{contender.name} {configuration}: {error}")
             return
         record["reached"] = [
             {"target": target, "lane": lane, **dataclasses.asdict(choice)}
             for (target, lane), choice in tuned.choices.items()
         ]
+        if tuned.cut:
+            self._leave_out(f"{contender.name} {configuration}: tuned in part: time is spent")
         for (target, lane), choice in tuned.choices.items():
             say(
                 f"{contender.name}: {lane} {target}: {choice.ladder} {choice.setting}: "

@@ -51,13 +51,13 @@ def least_rung(recall_at: Callable[[int], float], rungs: int, target: float) -> 
 
 
 def turns(names: Sequence[Name], turn: int) -> list[Name]:
-    """All names in the order of this round: another begins each time, and every second is reversed.
+    """All names in the order of this round: there and back, then the same from the next name on.
 
     So nobody always runs in the wake of the same one.
     """
     if not names:
         return []
-    first = turn % len(names)
+    first = turn // 2 % len(names)
     order = [*names[first:], *names[:first]]
     return order[::-1] if turn % 2 else order
 

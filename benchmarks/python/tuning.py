@@ -19,6 +19,7 @@ from worker import Worker, WorkerError
 
 LEAST_SECONDS = 0.1  # of a turn
 MOST_SECONDS = 2.0
+GRACE_SECONDS = 60.0  # what has begun by the deadline may take so much longer
 QUICK_TURNS = 3
 
 
@@ -41,13 +42,18 @@ class Tuned:
     choices: dict[tuple[float, str], Choice]  # by target and lane
     most_recall: dict[str, float]  # by lane, over all that was tried
     without: list[str]  # lanes for which the peer has no call
+    cut: bool = False  # the time ran out before all was tried
+
+
+class OutOfTimeError(WorkerError):
+    """The deadline has passed; the worker itself is well."""
 
 
 def seconds_left(deadline: float) -> float:
-    """Until a moment of `time.monotonic`; `WorkerError` when it has passed."""
+    """Until a moment of `time.monotonic`; `OutOfTimeError` when it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
-        raise WorkerError("the time for tuning is spent")
+        raise OutOfTimeError("the time for tuning is spent")
     return left
 
 
@@ -63,11 +69,22 @@ class Tuner:
 
     def ask(self, what: str, *arguments: Any) -> Any:
         """The worker's answer, for which there is time until the deadline."""
-        return self.worker.ask(what, *arguments, timeout=seconds_left(self.deadline))
+        timeout = seconds_left(self.deadline) + GRACE_SECONDS
+        return self.worker.ask(what, *arguments, timeout=timeout)
 
     def tune(self, lanes: list[Lane], targets: list[float]) -> Tuned:
-        """The fastest option for each target and lane, at its least setting."""
+        """The fastest option for each target and lane, at its least setting.
+
+        What the deadline cuts keeps what was found until then.
+        """
         found = Tuned({}, {}, [])
+        try:
+            self._tune(lanes, targets, found)
+        except OutOfTimeError:
+            found.cut = True
+        return found
+
+    def _tune(self, lanes: list[Lane], targets: list[float], found: Tuned) -> None:
         ladders: dict[str, list[Setting]] = self.ask("ladders", self.judge.k)
         for lane in lanes:
             if lane.batch and self._without_call(next(iter(ladders.values()))[0], lane):
@@ -76,12 +93,11 @@ class Tuner:
             for ladder, steps in ladders.items():
                 for target in targets:
                     choice = self._least(lane, ladder, steps, target)
+                    mine = [r for (_, batch, _), r in self._recalls.items() if batch == lane.batch]
+                    found.most_recall[lane.name] = max(mine)
                     best = found.choices.get((target, lane.name))
                     if choice and (best is None or choice.per_second > best.per_second):
                         found.choices[target, lane.name] = choice
-            mine = [r for (_, batch, _), r in self._recalls.items() if batch == lane.batch]
-            found.most_recall[lane.name] = max(mine)
-        return found
 
     def quick(self, setting: Setting, lane: Lane) -> float:
         """Queries/s: the median of three turns after a warm-up."""
@@ -94,7 +110,7 @@ class Tuner:
             took = self.ask("time", setting, lane, self.judge.k, count, passes)
             per_second = count * passes / took
             taken.append(per_second)
-        return statistics.median(taken)
+        return float(statistics.median(taken))
 
     def _without_call(self, setting: Setting, lane: Lane) -> bool:
         return self.ask("answer", setting, lane, self.judge.k) is None

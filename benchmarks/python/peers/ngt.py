@@ -54,6 +54,13 @@ class Ngt(Peer):
                 num_of_incomings=self.options["incoming"],
                 log_disabled=True,
             )
+            # The other modes time searches for minutes, to choose a prefetch and what searches by
+            # expected accuracy read: there are none here.
+            optimizer.set_processing_modes(
+                search_parameter_optimization=False,
+                prefetch_parameter_optimization=False,
+                accuracy_table_generation=False,
+            )
             optimizer.execute(path, str(self.folder / "onng"))
             shutil.rmtree(path)
             path = str(self.folder / "onng")
