@@ -117,7 +117,8 @@ class Comparison:
         try:
             worker = Worker(contender.place, self.files, self.threads)
         except WorkerError as error:
-            contender.skipped = str(error)
+            if not contender.about:
+                contender.skipped = str(error)
             self._leave_out(f"{contender.name}: {error}")
             return None
         if not contender.about:

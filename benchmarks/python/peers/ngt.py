@@ -37,12 +37,11 @@ class Ngt(Peer):
         """Insert all rows, save, optimise the edges where that is asked for, open again."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ngt-"))
         path = str(self.folder / "anng")
-        spaces = {"cosine": "Normalized Cosine", "dot": "Inner Product", "l2": "L2"}
         ngtpy.create(
             path,
             base.shape[1],
             edge_size_for_creation=self.options["edges"],
-            distance_type=spaces[metric],
+            distance_type="Inner Product" if metric == "dot" else "L2",
         )
         index = ngtpy.Index(path, log_disabled=True)
         index.batch_insert(base, num_threads=threads)
