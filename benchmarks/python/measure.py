@@ -57,7 +57,7 @@ class Dataset:
 
 def unit(x: np.ndarray) -> np.ndarray:
     """Rows of x divided by their length."""
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
+    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))
 
 
 def dictionary() -> Dataset:
@@ -127,7 +127,7 @@ def machine() -> dict[str, str]:
     return {
         "processor": model,
         "cores": str(len(os.sched_getaffinity(0))),
-        "isa": springg.cpu_features()["isa"],
+        "isa": str(springg.cpu_features()["isa"]),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "springg": springg.__version__,
