@@ -44,8 +44,11 @@ def format_of(path: str, given: str | None = None) -> str:
     ending = Path(path).suffix.lower() if given is None else "." + given.lower().lstrip(".")
     ending = ENDING_OF_NAME.get(ending, ending) if given is not None else ending
     if ending not in ENDINGS:
-        named = f"format {given!r}" if given is not None else f"ending {ending!r} of {path}"
-        message = f"unknown file {named}: expected one of {', '.join(ENDINGS)}"
+        named = f"ending {ending!r} of {path}" if given is None else f"format {given!r}"
+        known = list(ENDINGS)
+        if given is not None:
+            known = sorted({name.lstrip(".") for name in (*ENDINGS, *ENDING_OF_NAME)})
+        message = f"unknown file {named}: expected one of {', '.join(known)}"
         raise error_of("invalid_argument", message)
     return ending
 

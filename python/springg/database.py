@@ -299,8 +299,9 @@ class Database:
         """Generation of the manifest, last sequence, positions in the log, and counts.
 
         ``background_error`` is the error of background work that the next write will raise, or
-        None. Read-only, ``last_lsn`` is the position that is shown, and ``stale`` is 1 when the
-        writer could not be followed the last time; `refresh` says why.
+        None. ``torn_bytes`` were cut off the end of the log when the database was opened: of a
+        write that no crash let finish. Read-only, ``last_lsn`` is the position that is shown, and
+        ``stale`` is 1 when the writer could not be followed the last time; `refresh` says why.
         """
         return self._core.stats()
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Durability as Python users set it. What each survives is tried in tests/cpp and tests/crash."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,23 @@ def test_sync_makes_everything_durable_and_statistics_say_so(path):
         assert stats["background_error"] is None
         assert index.stats()["lsn"] == 10
         assert index.stats()["read_only"] is None
+
+
+def test_a_torn_end_of_the_log_is_cut_and_told(path, tmp_path):
+    with springg.open(path) as db:
+        index = db.create_index("a", 2)
+        index.add(range(10), np.eye(10, 2))
+        assert db.stats()["torn_bytes"] == 0
+        copy = shutil.copytree(path, tmp_path / "copy")
+    log = next(copy.glob("wal-*.log"))
+    with log.open("r+b") as file:
+        file.seek(len(log.read_bytes().rstrip(b"\0")) + 100)
+        file.write(b"torn")
+    with springg.open(copy) as db:
+        assert db["a"].ids == list(range(10))
+        assert db.stats()["torn_bytes"] > 4
+        db.flush()
+        assert db.stats()["torn_bytes"] > 4  # of this opening
 
 
 def test_flush_cuts_the_log_and_close_leaves_none(path):

@@ -17,7 +17,6 @@ class CallGate {
   // Turns new calls away and waits until those inside have left.
   void shut();
   void reopen() noexcept { state_.fetch_and(~kShut, std::memory_order_acq_rel); }
-  bool is_shut() const noexcept { return (state_.load(std::memory_order_acquire) & kShut) != 0; }
 
  private:
   static constexpr std::uint64_t kShut = std::uint64_t{1} << 63;

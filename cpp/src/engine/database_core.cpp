@@ -248,6 +248,7 @@ std::map<std::string, std::uint64_t> DatabaseCore::stats() const {
     sum["last_lsn"] = log->last_lsn();
     sum["durable_lsn"] = log->durable_lsn();
     sum["log_bytes"] = log->live_bytes();
+    sum["torn_bytes"] = torn_bytes_;
   } else if (options_.read_only) {
     sum["last_lsn"] = replica_lsn_.load();
     sum["stale"] = stale_.load() ? 1 : 0;

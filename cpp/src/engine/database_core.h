@@ -173,7 +173,8 @@ class DatabaseCore final : public IndexHome,
   const base::WallClock clock_;
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<io::DirectoryLock> lock_;
-  Salvage* salvage_ = nullptr;  // while the directory is being repaired
+  Salvage* salvage_ = nullptr;    // while the directory is being repaired
+  std::uint64_t torn_bytes_ = 0;  // cut off the end of the log, by recover()
 
   // Read-only: what is shown, and who keeps it up to date.
   base::Mutex refresh_mutex_;

@@ -100,7 +100,7 @@ Status DatabaseCore::flush_once(FlushAim aim, base::Executor& executor, Progress
     if (index->refuses_writes() || status.code() == ErrorCode::kCorruption) {
       keep_saved(*index, saved);
       if (!status.ok()) index->keep_error(status);
-      if (damaged.ok()) damaged = status.ok() ? index->refusal() : std::move(status);
+      if (damaged.ok()) damaged = index->refuses_writes() ? index->refusal() : status;
       continue;
     }
     SPRINGG_RETURN_IF_ERROR(std::move(status));

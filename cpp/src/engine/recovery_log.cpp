@@ -98,6 +98,7 @@ void DatabaseCore::refuse_damaged(const storage::WalScan& scan, const storage::M
 Status DatabaseCore::replay_log(const storage::Manifest& manifest) {
   SPRINGG_ASSIGN_OR_RETURN(const storage::WalScan scan, scan_log(manifest));
   if (salvage_ == nullptr) refuse_damaged(scan, manifest);
+  torn_bytes_ = scan.torn_bytes;
   storage::WalSettings settings;
   settings.directory = path_;
   settings.store = manifest.store;

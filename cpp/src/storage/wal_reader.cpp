@@ -256,7 +256,6 @@ class Scanner {
       return damaged_at(file.path, offset_, next_, "a frame's header is damaged");
     }
     scan_.torn_bytes = end - offset_;
-    scan_.torn_file = file.path;
     scan_.torn_offset = offset_;
     return {};
   }
@@ -330,9 +329,11 @@ Result<Lsn> greatest_lsn(io::FileSystem& files, const std::string& directory) {
   Lsn greatest = 0;
   for (const std::string& name : names) {
     if (!wal_file_sequence(name)) continue;
-    SPRINGG_ASSIGN_OR_RETURN(const auto mapped, files.map(directory + "/" + name));
+    std::string path = directory;
+    path.append("/").append(name);
+    SPRINGG_ASSIGN_OR_RETURN(const auto mapped, files.map(path));
     const auto bytes = mapped->bytes();
-    const auto file = decode_wal_header(name, bytes);
+    const auto file = decode_wal_header(path, bytes);
     if (file.status().code() == ErrorCode::kCorruption) continue;
     SPRINGG_RETURN_IF_ERROR(file.status());
     std::uint64_t from = 0;

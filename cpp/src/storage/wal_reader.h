@@ -46,8 +46,7 @@ struct WalScan {
   std::vector<WalTailRecord> tail;  // those frames: all from durable_lsn + 1 to last_lsn
   std::uint64_t live_bytes = 0;     // of the frames behind `after` and up to durable_lsn
   std::uint64_t torn_bytes = 0;     // cut off behind the last whole frame, up to the last non-zero
-  std::string torn_file;
-  std::uint64_t torn_offset = 0;
+  std::uint64_t torn_offset = 0;    // in the newest file
   // Indexes with a frame whose payload is damaged while its header and the chain are whole: their
   // frames from there on were not visited.
   std::map<std::uint32_t, WalDamage> damaged_indexes;
