@@ -95,12 +95,12 @@ py::dict python_stats(const IndexStats& stats) {
   py::dict bytes;
   bytes["vectors"] = stats.vector_bytes;
   bytes["graph"] = stats.graph_bytes;
-  bytes["codes"] = 0;
+  bytes["codes"] = stats.code_bytes;
   bytes["metadata"] = stats.metadata_bytes;
   bytes["ids"] = stats.id_bytes;
   bytes["other"] = stats.other_bytes;
-  bytes["total"] = stats.vector_bytes + stats.graph_bytes + stats.metadata_bytes + stats.id_bytes +
-                   stats.other_bytes;
+  bytes["total"] = stats.vector_bytes + stats.graph_bytes + stats.code_bytes +
+                   stats.metadata_bytes + stats.id_bytes + stats.other_bytes;
   py::dict facts;
   facts["rows"] = stats.rows;
   facts["deleted"] = stats.deleted_rows;

@@ -290,7 +290,7 @@ def test_settings_of_the_wrong_type(db, arguments):
         {"dtype": "int8"},
         {"dtype": "uint8"},
         {"dtype": "binary"},
-        {"quantization": "int8"},
+        {"metric": "manhattan", "quantization": "int8"},
         {"quantization": "int4"},
     ],
 )

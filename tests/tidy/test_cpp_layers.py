@@ -15,9 +15,10 @@ EDGES = {
     "base": (set(), set()),
     "io": ({"base"}, set()),
     "kernels": ({"base"}, set()),
-    "ann": ({"base", "kernels"}, set()),
+    "quant": ({"base", "kernels"}, set()),
+    "ann": ({"base", "kernels", "quant"}, set()),
     "storage": ({"base", "io"}, {"vector_files.h"}),
-    "engine": ({"base", "io", "kernels", "ann", "storage"}, API_HEADERS),
+    "engine": ({"base", "io", "kernels", "quant", "ann", "storage"}, API_HEADERS),
 }
 
 # Outside libraries, each with the one place that may include it.

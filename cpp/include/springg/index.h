@@ -92,6 +92,7 @@ struct IndexStats {
   // Bytes held for this index, in memory or mapped.
   std::uint64_t vector_bytes = 0;
   std::uint64_t graph_bytes = 0;
+  std::uint64_t code_bytes = 0;
   std::uint64_t id_bytes = 0;
   std::uint64_t metadata_bytes = 0;
   std::uint64_t other_bytes = 0;  // norms, sequences, tombstones, tables

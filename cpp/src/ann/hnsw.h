@@ -25,6 +25,7 @@
 #include "ann/top_k.h"
 #include "base/executor.h"
 #include "base/row_bits.h"
+#include "quant/int8_codes.h"
 #include "springg/progress.h"
 #include "springg/status.h"
 
@@ -98,6 +99,9 @@ class SealedGraph {
   bool empty() const noexcept { return rows_ == 0; }
   std::uint32_t rows() const noexcept { return rows_; }
   GraphAnswer search(const Space& space, const Query& query, const GraphQuery& request) const;
+  // The same on codes of the rows; the best are then ranked on their vectors.
+  GraphAnswer search(const Space& space, const Query& query, const quant::Int8Codes& codes,
+                     const GraphQuery& request) const;
 
  private:
   friend struct SealedGraphAccess;

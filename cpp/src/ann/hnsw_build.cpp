@@ -149,7 +149,7 @@ void BatchInserter::offer_peers(const std::uint32_t* numbers, const float* ranks
 void BatchInserter::insert_row(std::uint32_t index, const Query& query, const float* peer_ranks,
                                Worker& worker) {
   const GrowingSight sight(data_, kNoRow);
-  SearchTask task{space_, query, thread_scratch()};
+  SearchTask task{VectorRanker{space_, query}, thread_scratch()};
   SearchPool& pool = task.scratch.pool;
   const std::size_t ef = walk_width(data_.options);
   const std::uint32_t level = levels_[index];

@@ -75,7 +75,8 @@ class GrowingGraphImpl final : public GrowingGraph {
 
   GraphAnswer search(const Space& space, const Query& query,
                      const GraphQuery& request) const override {
-    return search_graph(GrowingSight(data_, request.row_limit), space, query, request);
+    return search_graph(GrowingSight(data_, request.row_limit), VectorRanker{space, query},
+                        request);
   }
 
   std::size_t memory_bytes() const noexcept override {

@@ -90,7 +90,7 @@ Status repair_layer(const GrowingBase& layer, std::size_t numbers, std::uint32_t
     if (reach.has(lost)) continue;
     if (pace.stopped()) return failed_precondition("stopped by the caller");
     const Query query(space, pairs.stored_floats(layer.row_of(lost)));
-    SearchTask task{space, query, thread_scratch()};
+    SearchTask task{VectorRanker{space, query}, thread_scratch()};
     walk(layer, rank_start(layer, entry, task), ef, numbers, task);
     attach(layer, choose_parent(layer, reach, task.scratch.pool, entry, lost), lost);
     reach.spread(lost);

@@ -99,6 +99,7 @@ struct SearchScratch {
   VisitedTags visited;
   SearchPool pool;
   std::vector<Key> frontier;  // only when rows are deleted
+  std::vector<float> query;   // only when codes are walked
   std::uint32_t numbers[kLinksMax];
   std::uint32_t rows[kLinksMax];
   const std::byte* vectors[kLinksMax];

@@ -10,28 +10,58 @@
 #include "ann/hnsw_links.h"
 #include "ann/hnsw_scratch.h"
 #include "ann/space.h"
+#include "quant/int8_codes.h"
 
 namespace springg::ann {
-
-struct SearchTask {
-  const Space& space;
-  const Query& query;
-  SearchScratch& scratch;
-  std::uint64_t distances = 0;
-};
 
 inline void prefetch(const void* address) noexcept { __builtin_prefetch(address, 0, 3); }
 
 // The processor's own prefetcher follows from the first lines; asking for all of a long vector
 // would push out what is needed sooner.
 inline constexpr std::size_t kPrefetchBytes = 4 * 64;
+inline constexpr std::size_t kCodePrefetchBytes = 16 * 64;
 
-inline void prefetch_vector(const Space& space, const std::byte* vector,
-                            std::uint32_t row) noexcept {
-  const std::size_t bytes = std::min(space.vectors.stride, kPrefetchBytes);
-  for (std::size_t at = 0; at < bytes; at += 64) prefetch(vector + at);
-  if (space.metric == Metric::kCosine) prefetch(space.inverse_norms.row(row));
-}
+// What a walk compares rows by: their vectors, exactly,
+struct VectorRanker {
+  const Space& space;
+  const Query& query;
+
+  const std::byte* row(std::uint32_t number) const noexcept { return space.vectors.row(number); }
+  void fetch(const std::byte* vector, std::uint32_t number) const noexcept {
+    const std::size_t bytes = std::min(space.vectors.stride, kPrefetchBytes);
+    for (std::size_t at = 0; at < bytes; at += 64) prefetch(vector + at);
+    if (space.metric == Metric::kCosine) prefetch(space.inverse_norms.row(number));
+  }
+  void rank(const std::byte* const* vectors, const std::uint32_t* rows, std::size_t count,
+            float* ranks) const noexcept {
+    query.gather_at(space, vectors, rows, count, ranks);
+  }
+};
+
+// or codes, which are shorter and give estimates.
+struct CodeRanker {
+  const quant::Int8Codes& codes;
+  const quant::Int8Query& query;
+
+  const std::byte* row(std::uint32_t number) const noexcept { return codes.row(number); }
+  void fetch(const std::byte* code, std::uint32_t /*number*/) const noexcept {
+    const std::size_t bytes = std::min(codes.stride, kCodePrefetchBytes);
+    for (std::size_t at = 0; at < bytes; at += 64) prefetch(code + at);
+  }
+  void rank(const std::byte* const* rows, const std::uint32_t* /*numbers*/, std::size_t count,
+            float* ranks) const noexcept {
+    query.rank(codes, rows, count, ranks);
+  }
+};
+
+template <class Ranker>
+struct SearchTask {
+  Ranker ranker;
+  SearchScratch& scratch;
+  std::uint64_t distances = 0;
+};
+template <class Ranker>
+SearchTask(Ranker, SearchScratch&) -> SearchTask<Ranker>;
 
 template <class Layer>
 void prefetch_links(const Layer& layer, std::uint32_t number) noexcept {
@@ -42,8 +72,8 @@ void prefetch_links(const Layer& layer, std::uint32_t number) noexcept {
 
 // Puts the links of `number` that `wanted` lets through into the scratch, and asks for their
 // vectors. Returns how many.
-template <class Layer, class Wanted>
-std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask& task,
+template <class Layer, class Ranker, class Wanted>
+std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask<Ranker>& task,
                           Wanted wanted) noexcept {
   SearchScratch& scratch = task.scratch;
   const std::uint32_t* links = layer.links(number);
@@ -57,8 +87,8 @@ std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask& 
     }
     if (!wanted(link)) continue;
     const std::uint32_t row = layer.row_of(link);
-    const std::byte* vector = task.space.vectors.row(row);
-    prefetch_vector(task.space, vector, row);
+    const std::byte* vector = task.ranker.row(row);
+    task.ranker.fetch(vector, row);
     scratch.numbers[count] = link;
     scratch.rows[count] = row;
     scratch.vectors[count] = vector;
@@ -67,9 +97,10 @@ std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask& 
   return count;
 }
 
-inline void rank_collected(SearchTask& task, std::size_t count) noexcept {
+template <class Ranker>
+void rank_collected(SearchTask<Ranker>& task, std::size_t count) noexcept {
   SearchScratch& scratch = task.scratch;
-  task.query.gather_at(task.space, scratch.vectors, scratch.rows, count, scratch.ranks);
+  task.ranker.rank(scratch.vectors, scratch.rows, count, scratch.ranks);
   task.distances += count;
 }
 
@@ -78,19 +109,20 @@ struct Found {
   std::uint32_t number;
 };
 
-template <class Layer>
-Found rank_start(const Layer& layer, std::uint32_t number, SearchTask& task) noexcept {
+template <class Layer, class Ranker>
+Found rank_start(const Layer& layer, std::uint32_t number, SearchTask<Ranker>& task) noexcept {
   const std::uint32_t row = layer.row_of(number);
+  const std::byte* const vector = task.ranker.row(row);
   float rank = 0;
-  task.query.gather(task.space, &row, 1, &rank);
+  task.ranker.rank(&vector, &row, 1, &rank);
   ++task.distances;
   return {rank, number};
 }
 
 // Walks to a number none of whose links is nearer. Precondition: what was met since the last reset
 // of the tags is not nearer than `best`.
-template <class Layer>
-Found descend(const Layer& layer, Found best, SearchTask& task) noexcept {
+template <class Layer, class Ranker>
+Found descend(const Layer& layer, Found best, SearchTask<Ranker>& task) noexcept {
   VisitedTags& visited = task.scratch.visited;
   for (bool moved = true; moved;) {
     const std::size_t count = collect_links(
@@ -108,8 +140,9 @@ Found descend(const Layer& layer, Found best, SearchTask& task) noexcept {
 
 // Fills the pool with the `ef` nearest that the walk from `start` meets. `numbers` bounds the
 // layer's numbers.
-template <class Layer>
-void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers, SearchTask& task) {
+template <class Layer, class Ranker>
+void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
+          SearchTask<Ranker>& task) {
   SearchScratch& scratch = task.scratch;
   SearchPool& pool = scratch.pool;
   VisitedTags& visited = scratch.visited;
@@ -138,9 +171,9 @@ void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers, 
 
 // The same when some rows are deleted: the pool holds live rows only and bounds the walk, so that
 // it is as wide as without deletes; what is yet to be followed waits in a heap of its own.
-template <class Layer>
+template <class Layer, class Ranker>
 void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
-               const base::RowBits& deleted, SearchTask& task) {
+               const base::RowBits& deleted, SearchTask<Ranker>& task) {
   SearchScratch& scratch = task.scratch;
   SearchPool& pool = scratch.pool;
   std::vector<Key>& frontier = scratch.frontier;
@@ -172,8 +205,9 @@ void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numb
 
 // From where the graph is entered down to `floor` (exclusive), greedily. Precondition: some row is
 // visible. The result is a number of layer `floor` when floor > 0 and the graph reaches it.
-template <class Sight>
-Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start, SearchTask& task) {
+template <class Sight, class Ranker>
+Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start,
+                 SearchTask<Ranker>& task) {
   if (start.layer == 0) return rank_start(sight.base(), 0, task);
   Found best = rank_start(sight.upper(start.layer), start.number, task);
   // Numbers are the same on all upper layers: one met above need not be ranked again below.
@@ -186,12 +220,12 @@ Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start, Sear
   return best;
 }
 
-template <class Sight>
-GraphAnswer search_graph(const Sight& sight, const Space& space, const Query& query,
-                         const GraphQuery& request) {
+// The `k` best that the walk finds, by the ranker's ranks.
+template <class Sight, class Ranker>
+GraphAnswer search_graph(const Sight& sight, Ranker ranker, const GraphQuery& request) {
   GraphAnswer answer;
   if (sight.limit() == 0 || request.k == 0) return answer;
-  SearchTask task{space, query, thread_scratch()};
+  SearchTask task{ranker, thread_scratch()};
   const std::size_t ef = std::max(request.ef, request.k);
   const Found start = descend_to(sight, 0, sight.start(), task);
   if (request.deleted.empty()) {

@@ -90,6 +90,12 @@ Query::Query(const Space& space, const float* query)
   for (float& x : prepared_) x = static_cast<float>(static_cast<double>(x) * factor);
 }
 
+void Query::unit_length(const Space& space, std::vector<float>& out) const {
+  out = prepared_;
+  if (space.metric != Metric::kCosine) return;
+  for (float& x : out) x *= static_cast<float>(kCosineScale);  // a power of two: exact
+}
+
 void Query::gather(const Space& space, const std::uint32_t* rows, std::size_t count,
                    float* ranks) const noexcept {
   const std::byte* vectors[kGatherBlock];

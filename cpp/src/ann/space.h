@@ -51,6 +51,8 @@ class Query {
   void scan(const Space& space, std::uint32_t begin, std::size_t count,
             float* ranks) const noexcept;
   const float* prepared() const noexcept { return prepared_.data(); }
+  // The query as codes want it: of unit length for cosine, else as it came.
+  void unit_length(const Space& space, std::vector<float>& out) const;
 
  private:
   std::vector<float> prepared_;

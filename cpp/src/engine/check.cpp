@@ -139,6 +139,9 @@ class Checker {
     if (segment->id_table_damaged()) {
       add(file, file + ": the table of ids is damaged; it can be made again", index, 0);
     }
+    if (segment->codes_damaged()) {
+      add(file, file + ": the codes are damaged; they can be made again", index, 0);
+    }
     const auto part = SegmentPart::open(segment, budget_);
     if (part.ok() || unread(part.status())) return;
     add(file, file + ": the graph is damaged; it can be made again: " + part.status().message(),

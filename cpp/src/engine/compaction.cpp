@@ -7,6 +7,7 @@
 
 #include "engine/memtable.h"
 #include "engine/poller.h"
+#include "engine/segment_codes.h"
 
 namespace springg::engine {
 
@@ -128,7 +129,10 @@ GraphSource graph_to_adopt(const std::vector<PartView>& sources) {
 Status make_graph(storage::SegmentBuilder& builder, const GraphSource& source,
                   const std::vector<Location>& rows, const IndexOptions& options,
                   base::Executor& executor, Progress* progress) {
-  if (source.whole != nullptr) return take_graph(*source.whole, builder);
+  if (source.whole != nullptr) {
+    SPRINGG_RETURN_IF_ERROR(take_graph(*source.whole, builder));
+    return make_codes(builder, static_cast<std::uint32_t>(rows.size()), options, executor);
+  }
   std::vector<std::uint32_t> kept;
   if (source.ancestor != nullptr) {
     for (const Location& from : rows) {
@@ -255,7 +259,8 @@ Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
     }
   }
   SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true));
-  return take_graph(*graph, builder);
+  SPRINGG_RETURN_IF_ERROR(take_graph(*graph, builder));
+  return make_codes(builder, rows, options, executor);
 }
 
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,

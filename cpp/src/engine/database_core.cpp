@@ -216,17 +216,19 @@ std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
     const IndexStats one = index->collect_stats();
     sum.vector_bytes += one.vector_bytes;
     sum.graph_bytes += one.graph_bytes;
+    sum.code_bytes += one.code_bytes;
     sum.id_bytes += one.id_bytes;
     sum.metadata_bytes += one.metadata_bytes;
     sum.other_bytes += one.other_bytes;
   }
   return {{"vectors", sum.vector_bytes},
           {"graphs", sum.graph_bytes},
+          {"codes", sum.code_bytes},
           {"ids", sum.id_bytes},
           {"metadata", sum.metadata_bytes},
           {"other", sum.other_bytes},
-          {"total", sum.vector_bytes + sum.graph_bytes + sum.id_bytes + sum.metadata_bytes +
-                        sum.other_bytes}};
+          {"total", sum.vector_bytes + sum.graph_bytes + sum.code_bytes + sum.id_bytes +
+                        sum.metadata_bytes + sum.other_bytes}};
 }
 
 std::map<std::string, std::uint64_t> DatabaseCore::stats() const {

@@ -112,6 +112,7 @@ IndexStats IndexImpl::collect_stats() const {
     const PartBytes bytes = part.part->bytes();
     stats.vector_bytes += bytes.vectors;
     stats.graph_bytes += bytes.graph;
+    stats.code_bytes += bytes.codes;
     stats.id_bytes += bytes.ids;
     stats.metadata_bytes += bytes.metadata;
     stats.other_bytes += bytes.other;

@@ -174,7 +174,7 @@ void Memtable::update_charge() {
 }
 
 PartBytes Memtable::bytes() const {
-  return {vector_memory_, graph_memory_, id_memory_, metadata_memory_, other_memory_};
+  return {vector_memory_, graph_memory_, 0, id_memory_, metadata_memory_, other_memory_};
 }
 
 std::uint32_t Memtable::covered() const noexcept {

@@ -18,8 +18,8 @@ namespace springg::engine {
 inline constexpr std::uint32_t kGraphRowsMin = 256;
 
 struct PartBytes {
-  std::uint64_t vectors = 0, graph = 0, ids = 0, metadata = 0, other = 0;
-  std::uint64_t total() const noexcept { return vectors + graph + ids + metadata + other; }
+  std::uint64_t vectors = 0, graph = 0, codes = 0, ids = 0, metadata = 0, other = 0;
+  std::uint64_t total() const noexcept { return vectors + graph + codes + ids + metadata + other; }
 };
 
 class Memtable;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/segment_part.h"
 
+#include "engine/segment_codes.h"
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -32,8 +34,23 @@ Result<std::shared_ptr<SegmentPart>> SegmentPart::open(
   if (stored.graph_damaged()) return corruption("the graph's checksum does not match");
   if (!stored.graph().empty()) {
     SPRINGG_ASSIGN_OR_RETURN(part->graph_, ann::SealedGraph::open(stored.graph(), stored.rows()));
+    SPRINGG_RETURN_IF_ERROR(part->open_codes());
   }
   return part;
+}
+
+Status SegmentPart::open_codes() {
+  std::span<const std::byte> bytes = segment_->codes();
+  if (segment_->codes_damaged()) {
+    SPRINGG_ASSIGN_OR_RETURN(auto remade, remake_codes(space_, segment_->rows()));
+    if (!remade.has_value()) return {};
+    remade_codes_ = std::move(*remade);
+    bytes = remade_codes_.span();
+  }
+  if (!bytes.empty()) {
+    codes_ = quant::open_int8(bytes, segment_->rows(), space_.dimensions, space_.metric);
+  }
+  return {};
 }
 
 std::optional<std::uint32_t> SegmentPart::find(const IdView& id, std::uint32_t rows) const {
@@ -58,7 +75,7 @@ bool SegmentPart::background_step(Progress& stop) {
 
 PartBytes SegmentPart::bytes() const {
   const storage::Segment::Bytes bytes = segment_->bytes();
-  return {bytes.vectors, bytes.graph, bytes.ids, bytes.metadata, bytes.other};
+  return {bytes.vectors, bytes.graph, bytes.codes, bytes.ids, bytes.metadata, bytes.other};
 }
 
 }  // namespace springg::engine

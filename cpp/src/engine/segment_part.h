@@ -7,6 +7,7 @@
 #include "engine/background_worker.h"
 #include "engine/memory_budget.h"
 #include "engine/part.h"
+#include "quant/int8_codes.h"
 #include "storage/segment.h"
 
 namespace springg::engine {
@@ -35,7 +36,8 @@ class SegmentPart final : public Part, public BackgroundTask {
   std::uint32_t covered() const noexcept override { return graph_.empty() ? 0 : segment_->rows(); }
   ann::GraphAnswer graph_search(const ann::Query& query,
                                 const ann::GraphQuery& request) const override {
-    return graph_.search(space_, query, request);
+    return codes_.has_value() ? graph_.search(space_, query, *codes_, request)
+                              : graph_.search(space_, query, request);
   }
   PartBytes bytes() const override;
   void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override {
@@ -51,10 +53,13 @@ class SegmentPart final : public Part, public BackgroundTask {
  private:
   SegmentPart(std::shared_ptr<const storage::Segment> segment,
               std::shared_ptr<MemoryBudget> budget);
+  Status open_codes();
 
   std::shared_ptr<const storage::Segment> segment_;
   ann::Space space_;
   ann::SealedGraph graph_;
+  std::optional<quant::Int8Codes> codes_;
+  base::Buffer remade_codes_;  // in the place of damaged ones
   MemoryCharge charge_;
   std::uint32_t next_compared_ = 0;  // of background_step()
 };

@@ -14,6 +14,7 @@
 //   reduce(v)                     sum of the lanes by one tree
 //   reduce_group(v, out)          the same of kGroup batches; says whether a sum is NaN
 //   differing_bits(a, b, n)       of two runs of n bytes
+//   what code_generic.h asks for
 #pragma once
 
 #include <cstddef>
@@ -336,6 +337,7 @@ SPRINGG_KERNEL std::size_t find_not_finite(const float* x, std::size_t count) no
 
 }  // namespace springg::kernels
 
+#include "kernels/code_generic.h"
 #include "kernels/distance_tile.h"
 
 namespace springg::kernels {
@@ -359,6 +361,7 @@ constexpr DistanceTable make_table(const char* isa) {
   add_measure<Isa, Measure::kSquaredL2>(table);
   add_measure<Isa, Measure::kManhattan>(table);
   table.bits = {&gather_bits<Isa>, &scan_bits<Isa>, &tile_bits<Isa>};
+  table.code_gather = &code_gather<Isa>;
   table.half_to_float = &half_to_float<Isa>;
   table.float_to_half = &float_to_half<Isa>;
   table.squared_norm = &squared_norm<Isa>;

@@ -46,11 +46,21 @@ struct DistanceFunctions {
                float* out, std::size_t out_stride) noexcept = nullptr;
 };
 
+// Codes are bytes with an offset of 128, the query signed bytes of the same scale (quant/).
+inline constexpr std::size_t kCodeBlockBytes = 64;
+// out[i] = sum of query[j] * rows[i][j] over j < bytes, for i < count; exact for every instruction
+// set: |query[j]| <= 127 and bytes <= 65,536 + kCodeBlockBytes, so that no sum overflows. `bytes`
+// is a multiple of kCodeBlockBytes: what is beyond the dimensions is zero in the query. Prefetches
+// ahead, as DistanceFunctions::gather.
+using CodeGather = void (*)(const std::int8_t* query, const std::byte* const* rows,
+                            std::size_t count, std::size_t bytes, std::int32_t* out) noexcept;
+
 struct DistanceTable {
   const char* isa = "";
   DistanceFunctions float32[kMeasures];  // by Measure; kHamming empty
   DistanceFunctions float16[kMeasures];
   DistanceFunctions bits;  // kHamming
+  CodeGather code_gather = nullptr;
   // Conversions, count elements. to_half rounds to nearest even; overflow becomes infinity.
   void (*half_to_float)(const std::uint16_t* in, std::size_t count, float* out) noexcept = nullptr;
   void (*float_to_half)(const float* in, std::size_t count, std::uint16_t* out) noexcept = nullptr;

@@ -60,6 +60,24 @@ struct Avx2 {
                                                      std::size_t n) {
     return differing_bits_by_words<Avx2>(a, b, n);
   }
+  using Integers = __m256i;
+  SPRINGG_INLINE static Integers no_products() { return _mm256_setzero_si256(); }
+  SPRINGG_INLINE static Integers add_products(Integers sums, const std::byte* row,
+                                              const std::int8_t* query) {
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      const __m256i codes =
+          _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i)));
+      const __m256i factors =
+          _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(query + i)));
+      sums = _mm256_add_epi32(sums, _mm256_madd_epi16(codes, factors));
+    }
+    return sums;
+  }
+  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) {
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Avx2>("avx2");

@@ -10,6 +10,17 @@ struct WordBits {
                                                      std::size_t n) {
     return differing_bits_by_words<WordBits>(a, b, n);
   }
+  SPRINGG_INLINE static __m512i add_products(__m512i sums, const std::byte* row,
+                                             const std::int8_t* query) {
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 32) {
+      const __m512i codes =
+          _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i)));
+      const __m512i factors =
+          _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(query + i)));
+      sums = _mm512_add_epi32(sums, _mm512_madd_epi16(codes, factors));
+    }
+    return sums;
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Avx512<WordBits>>("avx512");

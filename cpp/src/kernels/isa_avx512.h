@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the AVX-512 instruction sets share. `Bits` counts differing bits; it is a type of the
-// including file's anonymous namespace, so that nothing here has external linkage.
+// What the AVX-512 instruction sets share. `Bits` counts differing bits and multiplies codes; it is
+// a type of the including file's anonymous namespace, so that nothing here has external linkage.
 #pragma once
 
 #include <immintrin.h>
@@ -57,6 +57,11 @@ struct Avx512 : Bits {
     const __m128 sums = _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
     _mm_storeu_ps(out, sums);
     return _mm_movemask_ps(_mm_cmpunord_ps(sums, sums)) != 0;
+  }
+  using Integers = __m512i;
+  SPRINGG_INLINE static Integers no_products() { return _mm512_setzero_si512(); }
+  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) {
+    return _mm512_reduce_add_epi32(sums);
   }
 };
 

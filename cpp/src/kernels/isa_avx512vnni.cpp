@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// AVX-512 of Ice Lake and Zen 4 on: counts bits in vectors.
+// AVX-512 of Ice Lake and Zen 4 on: counts bits in vectors, multiplies bytes.
 #include "kernels/isa_avx512.h"
 #include "kernels/isa_tables.h"
 
@@ -22,6 +22,10 @@ struct VectorBits {
       counts = _mm512_add_epi64(counts, _mm512_popcnt_epi64(x));
     }
     return static_cast<std::uint32_t>(_mm512_reduce_add_epi64(counts));
+  }
+  SPRINGG_INLINE static __m512i add_products(__m512i sums, const std::byte* row,
+                                             const std::int8_t* query) {
+    return _mm512_dpbusd_epi32(sums, _mm512_loadu_si512(row), _mm512_loadu_si512(query));
   }
 };
 

@@ -65,6 +65,25 @@ struct Neon {
     counts = vaddq_u64(counts, count_bits(vreinterpretq_u8_u64(rest)));
     return static_cast<std::uint32_t>(vaddvq_u64(counts));
   }
+  using Integers = int32x4_t;
+  SPRINGG_INLINE static Integers no_products() { return vdupq_n_s32(0); }
+  SPRINGG_INLINE static Integers add_eight(Integers sums, uint8x8_t codes, int8x8_t factors) {
+    const int16x8_t wide = vreinterpretq_s16_u16(vmovl_u8(codes));
+    const int16x8_t query = vmovl_s8(factors);
+    sums = vmlal_s16(sums, vget_low_s16(wide), vget_low_s16(query));
+    return vmlal_s16(sums, vget_high_s16(wide), vget_high_s16(query));
+  }
+  SPRINGG_INLINE static Integers add_products(Integers sums, const std::byte* row,
+                                              const std::int8_t* query) {
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      const uint8x16_t codes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(row + i));
+      const int8x16_t factors = vld1q_s8(query + i);
+      sums = add_eight(sums, vget_low_u8(codes), vget_low_s8(factors));
+      sums = add_eight(sums, vget_high_u8(codes), vget_high_s8(factors));
+    }
+    return sums;
+  }
+  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) { return vaddvq_s32(sums); }
 };
 
 constexpr DistanceTable kTable = make_table<Neon>("neon");

@@ -122,6 +122,25 @@ struct Sse2 {
     counts = _mm_add_epi64(counts, _mm_unpackhi_epi64(counts, counts));
     return static_cast<std::uint32_t>(_mm_cvtsi128_si32(counts));
   }
+  using Integers = __m128i;
+  SPRINGG_INLINE static Integers no_products() { return _mm_setzero_si128(); }
+  SPRINGG_INLINE static Integers add_products(Integers sums, const std::byte* row,
+                                              const std::int8_t* query) {
+    const __m128i zero = _mm_setzero_si128();
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
+      const __m128i factors = _mm_loadu_si128(reinterpret_cast<const __m128i*>(query + i));
+      const __m128i low = _mm_srai_epi16(_mm_unpacklo_epi8(zero, factors), 8);
+      const __m128i high = _mm_srai_epi16(_mm_unpackhi_epi8(zero, factors), 8);
+      sums = _mm_add_epi32(sums, _mm_madd_epi16(_mm_unpacklo_epi8(codes, zero), low));
+      sums = _mm_add_epi32(sums, _mm_madd_epi16(_mm_unpackhi_epi8(codes, zero), high));
+    }
+    return sums;
+  }
+  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) {
+    const __m128i two = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Sse2>("sse2");

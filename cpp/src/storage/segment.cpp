@@ -76,6 +76,7 @@ Segment::Bytes SectionSegment::bytes() const noexcept {
   Bytes bytes;
   bytes.vectors = vectors_.size();
   bytes.graph = graph_.size();
+  bytes.codes = codes_.size();
   bytes.ids = id_bytes_.size() + id_table_.size();
   bytes.metadata = metadata_.size();
   bytes.other = inverse_norms_.size() + sequences_.size();
@@ -109,6 +110,7 @@ Result<std::uint64_t> SectionSegment::write(io::FileSystem& files,
   put(SegmentSection::kIdTable, kDerived, id_table_);
   if (!metadata_.empty()) put(SegmentSection::kMetadata, kRequired, metadata_);
   if (!graph_.empty()) put(SegmentSection::kGraph, kDerived, graph_);
+  if (!codes_.empty()) put(SegmentSection::kCodes, kDerived, codes_);
   return write_section_file(files, directory, segment_file_name(uuid_), FileKind::kSegment, uuid_,
                             sections);
 }

@@ -55,11 +55,14 @@ class Segment {
   // Empty when there is none, or when its checksum failed (it is derived: build it again).
   virtual std::span<const std::byte> graph() const noexcept = 0;
   virtual bool graph_damaged() const noexcept = 0;
+  // The same for codes of the vectors, opaque as well.
+  virtual std::span<const std::byte> codes() const noexcept = 0;
+  virtual bool codes_damaged() const noexcept = 0;
   // Its table was not to be used: find() works with one that was made again.
   virtual bool id_table_damaged() const noexcept = 0;
 
   struct Bytes {
-    std::uint64_t vectors = 0, graph = 0, ids = 0, metadata = 0, other = 0;
+    std::uint64_t vectors = 0, graph = 0, codes = 0, ids = 0, metadata = 0, other = 0;
   };
   virtual Bytes bytes() const noexcept = 0;
   virtual bool mapped() const noexcept = 0;               // from a file; else memory of its own
@@ -115,6 +118,9 @@ class SegmentBuilder {
   virtual Status set_metadata(const MetadataColumn& metadata) = 0;  // optional
   // Room for the graph's image (64-byte aligned), filled by the caller. Optional.
   virtual Result<std::span<std::byte>> allocate_graph(std::size_t bytes) = 0;
+  // The same for codes, zeroed. drop_codes() when they came to nothing.
+  virtual Result<std::span<std::byte>> allocate_codes(std::size_t bytes) = 0;
+  virtual void drop_codes() noexcept = 0;
   // Looks a row up before finish() (ids must be set).
   virtual std::optional<std::uint32_t> find(const IdView& id) const noexcept = 0;
   virtual Result<std::shared_ptr<const Segment>> finish() = 0;  // new random uuid; once

@@ -102,6 +102,14 @@ class MemorySegmentBuilder final : public SegmentBuilder {
     return graph;
   }
 
+  Result<std::span<std::byte>> allocate_codes(std::size_t bytes) override {
+    SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(bytes));
+    const std::span<std::byte> codes = segment_->keep(std::move(buffer));
+    segment_->set_codes(codes);
+    return codes;
+  }
+  void drop_codes() noexcept override { segment_->set_codes({}); }
+
   std::optional<std::uint32_t> find(const IdView& id) const noexcept override {
     return segment_->find(id);
   }

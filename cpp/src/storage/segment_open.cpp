@@ -20,7 +20,8 @@ constexpr KnownSection kKnown[] = {{kind_of(SegmentSection::kInfo), 1, "info"},
                                    {kind_of(SegmentSection::kIds), 1, "ids"},
                                    {kind_of(SegmentSection::kIdTable), 1, "id table"},
                                    {kind_of(SegmentSection::kMetadata), 1, "metadata"},
-                                   {kind_of(SegmentSection::kGraph), 1, "graph"}};
+                                   {kind_of(SegmentSection::kGraph), 1, "graph"},
+                                   {kind_of(SegmentSection::kCodes), 1, "codes"}};
 
 std::optional<Defect> check_info(std::span<const std::byte> bytes) {
   const auto dimensions = load<std::uint32_t>(bytes, info::kDimensions);
@@ -113,6 +114,13 @@ class Opener {
         segment_->set_graph_damaged();
       } else {
         segment_->set_graph(graph->bytes);
+      }
+    }
+    if (const Section* codes = file_.find(kind_of(SegmentSection::kCodes))) {
+      if (codes->damaged) {
+        segment_->set_codes_damaged();
+      } else {
+        segment_->set_codes(codes->bytes);
       }
     }
     return segment_;

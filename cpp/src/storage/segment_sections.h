@@ -16,7 +16,7 @@
 
 namespace springg::storage {
 
-// Written to disk: never change a number. 9 (a stamp for each row) and 10 (codes) are reserved.
+// Written to disk: never change a number. 9 (a stamp for each row) is reserved.
 enum class SegmentSection : std::uint32_t {
   kInfo = 1,
   kVectors = 2,
@@ -26,6 +26,7 @@ enum class SegmentSection : std::uint32_t {
   kIdTable = 6,
   kMetadata = 7,
   kGraph = 8,
+  kCodes = 10,
 };
 
 // Section kInfo. Zero in the bytes that are not named.
@@ -62,6 +63,8 @@ class SectionSegment final : public Segment {
   std::string_view metadata(std::uint32_t row) const noexcept override;
   std::span<const std::byte> graph() const noexcept override { return graph_; }
   bool graph_damaged() const noexcept override { return graph_damaged_; }
+  std::span<const std::byte> codes() const noexcept override { return codes_; }
+  bool codes_damaged() const noexcept override { return codes_damaged_; }
   bool id_table_damaged() const noexcept override { return id_table_damaged_; }
   Bytes bytes() const noexcept override;
   bool mapped() const noexcept override { return file_ != nullptr; }
@@ -87,6 +90,8 @@ class SectionSegment final : public Segment {
   void set_metadata(std::span<const std::byte> bytes) { metadata_ = bytes; }
   void set_graph(std::span<const std::byte> bytes) { graph_ = bytes; }
   void set_graph_damaged() { graph_damaged_ = true; }
+  void set_codes(std::span<const std::byte> bytes) { codes_ = bytes; }
+  void set_codes_damaged() { codes_damaged_ = true; }
   void set_id_table_damaged() { id_table_damaged_ = true; }
   void set_file(std::shared_ptr<const io::MappedFile> file, std::string path) {
     file_ = std::move(file);
@@ -103,9 +108,10 @@ class SectionSegment final : public Segment {
   std::uint32_t rows_;
   IdEncoding id_encoding_ = IdEncoding::kIntegers;
   bool graph_damaged_ = false;
+  bool codes_damaged_ = false;
   bool id_table_damaged_ = false;
   std::span<const std::byte> vectors_, inverse_norms_, sequences_, id_bytes_, id_table_, metadata_,
-      graph_;
+      graph_, codes_;
   IdSection ids_;
   const std::byte* vector_chunk_ = nullptr;
   const std::byte* norm_chunk_ = nullptr;

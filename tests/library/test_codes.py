@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Indexes whose graphs are walked on codes: the same answers, from fewer bytes."""
+
+import numpy as np
+import pytest
+
+import springg
+
+ROWS, DIMENSIONS = 3000, 48
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(1)
+    centers = rng.standard_normal((40, DIMENSIONS)) * 2 + 3
+    noise = rng.standard_normal((ROWS, DIMENSIONS))
+    return (centers[rng.integers(0, 40, ROWS)] + noise).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def queries(rows):
+    rng = np.random.default_rng(2)
+    return rows[:100] + rng.standard_normal((100, DIMENSIONS)).astype(np.float32)
+
+
+def filled(db, rows, **options):
+    index = db.create_index("a", DIMENSIONS, quantization="int8", **options)
+    index.add(range(len(rows)), rows)
+    index.optimize()
+    return index
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_recall_and_distances(rows, queries, metric, dtype):
+    with springg.open(":memory:") as db:
+        index = filled(db, rows, metric=metric, dtype=dtype)
+        assert index.quantization == "int8"
+        assert index.stats()["bytes"]["codes"] >= ROWS * DIMENSIONS
+        assert db.memory_usage()["codes"] == index.stats()["bytes"]["codes"]
+        assert index.recall(queries, ef=64) > 0.97
+        found = index.search(queries[0], 10)
+        exact = index.search(queries[0], ROWS, exact=True)
+        by_id = dict(zip(exact.ids, exact.distances, strict=True))
+        # Exact, and in order: codes only choose which rows are looked at.
+        assert [by_id[name] for name in found.ids] == found.distances.tolist()
+        assert found.distances.tolist() == sorted(found.distances.tolist())
+        # Fewer rows are looked at than there are; those that are ranked again count, too.
+        assert found.distances_computed < ROWS
+
+
+def test_deleted_rows_are_not_found_and_k_are(rows, queries):
+    with springg.open(":memory:") as db:
+        index = filled(db, rows)
+        index.delete(range(0, ROWS, 2))
+        found = index.search(queries, 20)
+        assert found.counts.tolist() == [20] * len(queries)
+        assert all(name % 2 for ids in found.ids for name in ids)
+        assert index.recall(queries, ef=64) > 0.97
+
+
+def test_large_k(rows, queries):
+    with springg.open(":memory:") as db:
+        index = filled(db, rows)
+        assert index.search(queries[0], 500).distances.shape == (500,)
+        assert index.recall(queries[:10], 500, ef=1000) > 0.97
+
+
+def test_a_file_gives_equal_answers_and_damaged_codes_are_made_again(rows, queries, tmp_path):
+    path = tmp_path / "data"
+    with springg.open(path) as db:
+        before = filled(db, rows).search(queries, 10, ef=32)
+    with springg.open(path) as db:
+        assert db["a"].stats()["bytes"]["codes"] > 0
+        again = db["a"].search(queries, 10, ef=32)
+        assert again.ids == before.ids
+        assert np.array_equal(again.distances, before.distances)
+    segment = next(path.glob("*.segment"))
+    content = bytearray(segment.read_bytes())
+    content[-5000] ^= 1  # codes are the last section; behind it is less than a page
+    segment.write_bytes(content)
+    report = springg.check(path)
+    assert ["codes are damaged" in problem.what for problem in report.problems] == [True]
+    assert report.problems[0].rows_lost == 0
+    with springg.open(path) as db:
+        again = db["a"].search(queries, 10, ef=32)
+        assert again.ids == before.ids
+    assert springg.check(path, repair=True).repaired
+    assert springg.check(path).ok
+    with springg.open(path) as db:
+        assert db["a"].recall(queries, ef=64) > 0.97
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+def test_rows_that_codes_cannot_bear(metric, queries):
+    rows = np.random.default_rng(3).standard_normal((1000, DIMENSIONS)).astype(np.float32)
+    rows[5] = 1e18
+    rows[6] = 1e-30
+    rows[7] = 0
+    with springg.open(":memory:") as db:
+        index = filled(db, rows, metric=metric)
+        assert index.search(rows[8], 1).ids == ([8] if metric != "dot" else [5])
+        assert index.recall(queries, ef=200) > 0.9
+    equal = np.ones((1000, DIMENSIONS), np.float32)
+    with springg.open(":memory:") as db:
+        index = filled(db, equal, metric=metric)
+        hits = index.search(equal[0], 10)
+        assert len(set(hits.ids)) == 10
+        assert np.all(hits.distances == hits.distances[0])
+
+
+def test_queries_that_codes_cannot_bear(rows):
+    with springg.open(":memory:") as db:
+        index = filled(db, rows, metric="l2")
+        huge = np.full(DIMENSIONS, 1e17, np.float32)
+        exact = index.search(huge, 5, exact=True)
+        assert index.search(huge, 5, ef=200).distances.tolist() == exact.distances.tolist()
