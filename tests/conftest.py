@@ -10,6 +10,9 @@ DATA = pathlib.Path(
     os.environ.get("SPRINGG_DATA", pathlib.Path(__file__).parents[1] / "../shared/data")
 )
 
+# Not for pytest: processes of the peer benchmark import it, with a path of their own.
+collect_ignore = ["library/fake_peer.py"]
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:

@@ -31,10 +31,12 @@ def hnswlib_index(data: Dataset, threads: int) -> tuple[Any, float]:
     return index, took
 
 
-def springg_index(data: Dataset, threads: int) -> tuple[Any, Any, float]:
+def springg_index(data: Dataset, threads: int, codes: Any) -> tuple[Any, Any, float]:
     """Our index as one segment, and its build seconds."""
     db = springg.open(":memory:", threads=threads)
-    index = db.create_index("words", data.base.shape[1], m=16, ef_construction=200)
+    index = db.create_index(
+        "words", data.base.shape[1], m=16, ef_construction=200, quantization=codes
+    )
     ids = np.arange(len(data.base))
 
     def build() -> None:
@@ -62,23 +64,29 @@ def least_ef(rows_at: Callable[[int], np.ndarray], data: Dataset, target: float)
     return high
 
 
-def main() -> None:
-    """Run and report."""
+def parsed() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--set", type=pathlib.Path, help="folder of a cosine set (default: the dictionary)"
     )
     parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--quantization", choices=("auto", "none", "int8"), default="auto")
     parser.add_argument("--threads", type=int, default=2, help="of both builds")
     parser.add_argument("--builds", type=int, default=1, help="builds of each side, in turn")
     parser.add_argument("--output", type=pathlib.Path)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run and report."""
+    arguments = parsed()
     data = dictionary() if arguments.set is None else cosine_set(arguments.set)
     build_seconds: dict[str, list[float]] = {"hnswlib": [], "springg": []}
     for _ in range(arguments.builds):
         peer, took = hnswlib_index(data, arguments.threads)
         build_seconds["hnswlib"].append(took)
-        _db, ours, took = springg_index(data, arguments.threads)
+        _db, ours, took = springg_index(data, arguments.threads, arguments.quantization)
         build_seconds["springg"].append(took)
 
     queries = [np.ascontiguousarray(q) for q in data.queries]
@@ -127,6 +135,7 @@ def main() -> None:
         "search_speed",
         {
             "set": data.name,
+            "quantization": arguments.quantization,
             "build_seconds": build_seconds,
             "recall_at_equal_ef": equal_ef,
             "targets": targets,
