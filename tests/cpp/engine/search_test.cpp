@@ -170,8 +170,8 @@ TEST_CASE("several parts find what one graph finds, for less than a whole walk e
   CHECK(one.recall < 0.99);  // else nothing could be lost
   CHECK(several.recall > one.recall - 0.01);
   std::uint64_t walks = 0;
-  for (const auto& [begin, count] : {std::pair{0, 3000}, {3000, 900}, {3900, 300}}) {
-    walks += answered(rows.part(begin, count), {count}, queries).distances;
+  for (const auto& [begin, count] : {std::pair{0U, 3000U}, {3000U, 900U}, {3900U, 300U}}) {
+    walks += answered(rows.part(begin, count), {static_cast<int>(count)}, queries).distances;
   }
   CHECK(several.distances < walks * 9 / 10);
 }

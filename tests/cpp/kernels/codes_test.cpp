@@ -37,7 +37,7 @@ std::int64_t product(const std::vector<std::int8_t>& query, const std::byte* row
 
 TEST_CASE("products of codes are exact for every length and number of rows") {
   std::mt19937 generator(11);
-  for (std::size_t bytes : {64, 128, 192, 256, 384, 1024, 4096}) {
+  for (const std::size_t bytes : {64U, 128U, 192U, 256U, 384U, 1024U, 4096U}) {
     for (std::size_t rows = 1; rows <= 9; ++rows) {
       const Case tried = random_case(generator, bytes, rows);
       for (const DistanceTable* table : available_tables()) {
