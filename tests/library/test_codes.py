@@ -85,6 +85,7 @@ def test_a_file_gives_equal_answers_and_damaged_codes_are_made_again(rows, queri
     with springg.open(path) as db:
         again = db["a"].search(queries, 10, ef=32)
         assert again.ids == before.ids
+        assert db["a"].stats()["bytes"]["codes"] > 0
     assert springg.check(path, repair=True).repaired
     assert springg.check(path).ok
     with springg.open(path) as db:

@@ -46,6 +46,7 @@ Status SegmentPart::open_codes() {
     if (!remade.has_value()) return {};
     remade_codes_ = std::move(*remade);
     bytes = remade_codes_.span();
+    charge_.set(this->bytes().total());
   }
   if (!bytes.empty()) {
     codes_ = quant::open_int8(bytes, segment_->rows(), space_.dimensions, space_.metric);
@@ -75,7 +76,8 @@ bool SegmentPart::background_step(Progress& stop) {
 
 PartBytes SegmentPart::bytes() const {
   const storage::Segment::Bytes bytes = segment_->bytes();
-  return {bytes.vectors, bytes.graph, bytes.codes, bytes.ids, bytes.metadata, bytes.other};
+  return {bytes.vectors, bytes.graph,    bytes.codes + remade_codes_.size(),
+          bytes.ids,     bytes.metadata, bytes.other};
 }
 
 }  // namespace springg::engine

@@ -8,6 +8,7 @@
 
 #include "engine/database_core.h"
 #include "engine/repair.h"
+#include "engine/store_bytes.h"
 #include "engine/support.h"
 #include "fault_calls.h"
 #include "io/file_system.h"
@@ -16,8 +17,6 @@
 namespace springg::test {
 
 namespace {
-
-using FileBytes = std::map<std::string, std::vector<std::byte>>;
 
 engine::Tuning small_files() {
   engine::Tuning tuning;
@@ -30,26 +29,6 @@ engine::Tuning small_files() {
 std::shared_ptr<Database> open_at(io::FileSystem& files, const std::string& path) {
   return require_value(
       engine::open_in(files, path, two_threads(), &base::system_unix_ms, small_files()));
-}
-
-FileBytes bytes_in(io::FileSystem& files, const std::string& directory) {
-  FileBytes all;
-  for (const std::string& name : require_value(files.list(directory))) {
-    const auto mapped = require_value(files.map(directory + "/" + name));
-    all[name] = {mapped->bytes().begin(), mapped->bytes().end()};
-  }
-  return all;
-}
-
-std::unique_ptr<io::FileSystem> files_of(const FileBytes& all) {
-  auto files = io::make_memory_file_system();
-  require_ok(files->create_directories("/d"));
-  for (const auto& [name, bytes] : all) {
-    const auto file = require_value(files->create("/d/" + name, 0));
-    require_ok(file->append(bytes));
-    require_ok(file->close());
-  }
-  return files;
 }
 
 // Two segments, the first with a delta, and a log with three records of five, five and one rows.
@@ -85,15 +64,6 @@ std::string name_with(const FileBytes& all, const std::string& part, bool larges
   }
   REQUIRE_FALSE(found.empty());
   return found;
-}
-
-// Where frames of a file of the log begin; the last three are behind the checkpoint.
-std::vector<std::size_t> frames_in(const std::vector<std::byte>& log) {
-  std::vector<std::size_t> frames;
-  for (std::size_t at = storage::kWalHeaderBytes; at + 8 <= log.size(); at += 8) {
-    if (storage::starts_wal_frame(log, at)) frames.push_back(at);
-  }
-  return frames;
 }
 
 CheckReport check(io::FileSystem& files) {

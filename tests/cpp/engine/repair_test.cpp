@@ -11,6 +11,7 @@
 #include "engine/check.h"
 #include "engine/database_core.h"
 #include "engine/snapshot.h"
+#include "engine/store_bytes.h"
 #include "engine/support.h"
 #include "fault_calls.h"
 #include "io/file_system.h"
@@ -20,8 +21,6 @@
 namespace springg::test {
 
 namespace {
-
-using FileBytes = std::map<std::string, std::vector<std::byte>>;
 
 engine::Tuning small_files() {
   engine::Tuning tuning;
@@ -35,30 +34,6 @@ engine::Tuning small_files() {
 std::shared_ptr<Database> open_at(io::FileSystem& files) {
   return require_value(
       engine::open_in(files, "/d", two_threads(), &base::system_unix_ms, small_files()));
-}
-
-FileBytes bytes_in(io::FileSystem& files, const std::string& directory) {
-  FileBytes all;
-  for (const std::string& name : require_value(files.list(directory))) {
-    const auto mapped = require_value(files.map(directory + "/" + name));
-    all[name] = {mapped->bytes().begin(), mapped->bytes().end()};
-  }
-  return all;
-}
-
-void fill(io::FileSystem& files, const FileBytes& all) {
-  require_ok(files.create_directories("/d"));
-  for (const auto& [name, bytes] : all) {
-    const auto file = require_value(files.create("/d/" + name, 0));
-    require_ok(file->append(bytes));
-    require_ok(file->close());
-  }
-}
-
-std::unique_ptr<io::FileSystem> files_of(const FileBytes& all) {
-  auto files = io::make_memory_file_system();
-  fill(*files, all);
-  return files;
 }
 
 // What a process leaves that is killed at the end of `work`.
@@ -86,14 +61,6 @@ std::string only_name(const FileBytes& all, const std::string& part) {
   const auto names = names_with(all, part);
   REQUIRE(names.size() == 1);
   return names.front();
-}
-
-std::vector<std::size_t> frames_in(const std::vector<std::byte>& log) {
-  std::vector<std::size_t> frames;
-  for (std::size_t at = storage::kWalHeaderBytes; at + 8 <= log.size(); at += 8) {
-    if (storage::starts_wal_frame(log, at)) frames.push_back(at);
-  }
-  return frames;
 }
 
 void damage_header(FileBytes& all, std::size_t frame) {
