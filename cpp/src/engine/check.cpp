@@ -62,9 +62,11 @@ class Checker {
     unread_ = status;
     return true;
   }
-  void add(const Status& status, const std::string& index, std::optional<std::uint64_t> lost) {
+  void add(const Status& status, const std::string& index, std::optional<std::uint64_t> lost,
+           std::string_view consequence = "") {
     if (unread(status)) return;
     Problem problem = problem_of(directory_, status);
+    problem.what += consequence;
     problem.index = index;
     problem.rows_lost = lost;
     report_.problems.push_back(std::move(problem));
@@ -89,10 +91,9 @@ class Checker {
         if (delta.ok()) {
           deleted = delta->deleted.size();
         } else {
-          add(delta.status(), index.name, 0);
-          report_.problems.back().what +=
+          add(delta.status(), index.name, 0,
               "; without it rows that were deleted come back, and metadata is as it was before "
-              "changes";
+              "changes");
         }
       }
       const auto segment = check_segment(entry, index, entry.rows - deleted);
