@@ -192,7 +192,7 @@ def churn(
             if ahead > 0:
                 time.sleep(ahead)
         now = time.perf_counter()
-        if now - part_begin >= seconds / parts:
+        if now - begin >= (len(lines) + 1) * seconds / parts:
             stats = index.stats()
             other, log = disk_bytes(directory)
             lines.append(

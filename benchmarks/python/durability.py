@@ -4,7 +4,9 @@
 `threads`: calls of one row from 1 and from 64 threads, at `disk`: calls a second, in turns.
 `bulk`: one call of 100,000 x 384 dictionary embeddings at `disk` and at `buffered`, `optimize()`
 and `close()` included, in turns. `killed`: a process that adds rows without pause is killed at some
-moment, again and again; seconds until the directory is open.
+moment, again and again; seconds until the directory is open. `levels`: the figures that do not
+speak of durability (build, one query at ef=64, exact search, bytes a row, reopening) at `process`
+and at `disk` beside the same in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import threading
 import time
 
 import numpy as np
-from measure import Dataset, dictionary, interleaved, report, spread
+from measure import Dataset, dictionary, interleaved, report, seconds, spread
 
 import springg
 
@@ -129,11 +131,63 @@ def killed_part(data: Dataset, directory: str, kills: int, seconds: float) -> di
     return {"open_seconds": opens, "log_mib": logs, "rows": rows, "longest": max(opens)}
 
 
+def level_figures(data: Dataset, directory: str, level: str) -> dict[str, float]:
+    """Build, search, memory and reopening of the whole set in memory or at a level."""
+    with tempfile.TemporaryDirectory(dir=directory) as folder:
+        memory = level == "memory"
+        where = ":memory:" if memory else folder
+        durability = "process" if memory else level
+        rows = np.arange(len(data.base))
+        with springg.open(where, durability=durability) as db:
+            index = db.create_index("words", data.base.shape[1])
+
+            def build() -> None:
+                index.add(rows, data.base)
+                index.optimize()
+
+            figures = {"build_seconds": seconds(build)}
+            found = np.empty((len(data.queries), 10), np.float32)
+
+            def walk() -> None:
+                for i, query in enumerate(data.queries):
+                    found[i] = index.search(query, 10, ef=64).distances
+
+            walk()
+            figures["queries_per_second"] = len(data.queries) / seconds(walk)
+            figures["recall"] = data.recall(found)
+            exact = data.queries[:40]
+            took = seconds(lambda: [index.search(query, 10, exact=True) for query in exact])
+            figures["exact_ms"] = took / len(exact) * 1e3
+            figures["bytes_a_row"] = index.stats()["bytes"]["total"] / len(data.base)
+        if not memory:
+            begin = time.perf_counter()
+            with springg.open(folder) as db:
+                figures["open_ms"] = (time.perf_counter() - begin) * 1e3
+        return figures
+
+
+def levels_part(data: Dataset, directory: str, rounds: int) -> dict:
+    """The levels in turn; medians, and their ratios to memory."""
+    names = ("memory", "process", "disk")
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for i in range(rounds):
+        for name in names[i % 3 :] + names[: i % 3]:
+            taken[name].append(level_figures(data, directory, name))
+    return {
+        name: {
+            figure: spread([round(one[figure], 4) for one in taken[name]])
+            for figure in taken[name][0]
+        }
+        for name in names
+    }
+
+
 def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", default=["threads", "bulk", "killed"])
+    parser.add_argument("--parts", nargs="+", default=["threads", "bulk", "killed", "levels"])
     parser.add_argument("--pairs", type=int, default=9, help="of threads and bulk")
+    parser.add_argument("--rounds", type=int, default=3, help="of levels")
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--kill-seconds", type=float, default=60, help="longest life of a writer")
     parser.add_argument("--directory", default=None, help="where the databases lie")
@@ -149,6 +203,8 @@ def main() -> None:
         figures["killed"] = killed_part(
             data, arguments.directory, arguments.kills, arguments.kill_seconds
         )
+    if "levels" in arguments.parts:
+        figures["levels"] = levels_part(data, arguments.directory, arguments.rounds)
     report("durability", figures, arguments.output)
 
 

@@ -5,15 +5,18 @@ Both on two threads and nothing else running; then springg once more, with the l
 search that runs meanwhile, beside a spinning control thread. About 20 minutes on 2 cores.
 
 The rows are a mixture of Gaussians (fixed seed). `--chunk` adds in calls of that many rows
-instead of one call.
+instead of one call, `--durability` into files at that level instead of into memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pathlib
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 
 import hnswlib
 import numpy as np
@@ -34,6 +37,20 @@ def mixture(rows: int, dimensions: int) -> np.ndarray:
         part[:] = centers[rng.integers(0, 1000, len(part))] + 0.4 * (latent @ span)
         part += 0.1 * rng.standard_normal(part.shape, dtype=np.float32)
     return x
+
+
+@contextlib.contextmanager
+def database(durability: str, threads: int) -> Iterator[springg.Database]:
+    """One in memory, or in a temporary directory at a level of durability."""
+    if durability == "memory":
+        with springg.open(":memory:", threads=threads) as db:
+            yield db
+    else:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            springg.open(folder, threads=threads, durability=durability) as db,
+        ):
+            yield db
 
 
 class Watcher:
@@ -76,12 +93,14 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=0, help="rows a call; 0: one call")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--parts", nargs="+", choices=("rate", "stall"), default=["rate", "stall"])
+    parser.add_argument("--durability", choices=("memory", "process", "disk"), default="memory")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     x = mixture(arguments.rows, 128)
     ids = np.arange(len(x))
     chunk = arguments.chunk or len(x)
     result: dict[str, object] = {"rows": len(x), "dimensions": 128, "rows_per_call": chunk}
+    result["durability"] = arguments.durability
 
     def fill(index: springg.Index) -> float:
         begin = time.perf_counter()
@@ -91,7 +110,7 @@ def main() -> None:
         return time.perf_counter() - begin
 
     if "rate" in arguments.parts:
-        with springg.open(":memory:", threads=arguments.threads) as db:
+        with database(arguments.durability, arguments.threads) as db:
             took = fill(db.create_index("rows", 128, metric="l2", quantization="none"))
         result["springg_rows_per_second"] = len(x) / took
         peer = hnswlib.Index(space="l2", dim=128)
@@ -100,7 +119,7 @@ def main() -> None:
         result["hnswlib_rows_per_second"] = len(x) / took
         del peer
     if "stall" in arguments.parts:
-        with springg.open(":memory:", threads=arguments.threads) as db:
+        with database(arguments.durability, arguments.threads) as db:
             index = db.create_index("rows", 128, metric="l2", quantization="none")
             index.add(ids[:20_000] + len(x), x[:20_000])
             with Watcher(lambda: index.search(x[0], 10)) as searches, Watcher(spin) as control:
