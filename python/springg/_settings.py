@@ -20,7 +20,7 @@ _TODAY: dict[str, tuple[str, ...]] = {
 _LATER = {
     "metric": ("hamming",),
     "dtype": ("int8", "uint8", "binary"),
-    "quantization": ("int4",),
+    "quantization": (),
     "durability": (),
 }
 _MEANT = {

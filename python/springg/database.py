@@ -145,11 +145,13 @@ class Database:
             What `Hits.distances` are: 1 - cos, -dot, Euclidean, sum of absolute differences.
         dtype : {"float32", "float16"}, or numpy's type of that name
             How vectors are kept.
-        quantization : {"auto", "none", "int8"}
-            "int8": the graphs of segments are walked on codes of one byte an element, kept beside
-            the vectors, and the best are then ranked on these: faster, a quarter more memory,
-            results are exact distances. Not for metric "manhattan". "none": on the vectors as
-            they are stored; today "auto" is that too.
+        quantization : {"auto", "none", "int8", "int4"}
+            "int8", "int4": the graphs of segments are walked on codes of a byte or half a byte an
+            element, kept beside the vectors, and those that may be among the results are then
+            ranked on these: faster, a quarter or an eighth more memory, results are exact
+            distances. Not for metric "manhattan". "none": on the vectors as they are stored.
+            "auto": "int4" from 128 dimensions on, below that "int8", and "none" for metric
+            "manhattan".
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.

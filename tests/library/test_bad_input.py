@@ -291,7 +291,7 @@ def test_settings_of_the_wrong_type(db, arguments):
         {"dtype": "uint8"},
         {"dtype": "binary"},
         {"metric": "manhattan", "quantization": "int8"},
-        {"quantization": "int4"},
+        {"metric": "manhattan", "quantization": "int4"},
     ],
 )
 def test_settings_of_later_stages(db, arguments):

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "engine/row_input.h"
-#include "quant/int8_codes.h"
+#include "quant/codes.h"
 
 namespace springg::engine {
 
@@ -57,13 +57,11 @@ Status check_index_options(const IndexOptions& options) {
     return unsupported("dtype " + std::string(to_string(options.dtype)) +
                        " is not supported by this release: expected float32 or float16");
   }
-  if (options.quantization == Quantization::kInt4) {
-    return unsupported(
-        "quantization int4 is not supported by this release: expected none, auto or int8");
-  }
-  if (options.quantization == Quantization::kInt8 && !quant::has_int8_codes(options.metric)) {
-    return unsupported("quantization int8 is not supported for metric " +
-                       std::string(to_string(options.metric)));
+  const bool codes = options.quantization == Quantization::kInt8 ||
+                     options.quantization == Quantization::kInt4;
+  if (codes && !quant::has_codes(options.metric)) {
+    return unsupported("quantization " + std::string(to_string(options.quantization)) +
+                       " is not supported for metric " + std::string(to_string(options.metric)));
   }
   return {};
 }

@@ -361,7 +361,8 @@ constexpr DistanceTable make_table(const char* isa) {
   add_measure<Isa, Measure::kSquaredL2>(table);
   add_measure<Isa, Measure::kManhattan>(table);
   table.bits = {&gather_bits<Isa>, &scan_bits<Isa>, &tile_bits<Isa>};
-  table.code_gather = &code_gather<Isa>;
+  table.code_gather = &code_gather<Isa, ByteCodes<Isa>>;
+  table.half_code_gather = &code_gather<Isa, HalfByteCodes<Isa>>;
   table.half_to_float = &half_to_float<Isa>;
   table.float_to_half = &float_to_half<Isa>;
   table.squared_norm = &squared_norm<Isa>;

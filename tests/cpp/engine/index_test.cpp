@@ -258,8 +258,12 @@ TEST_CASE("names and settings of indexes are checked") {
           "m out of range: expected 2..64, got 1");
   refused([](IndexOptions& o) { o.dtype = ScalarType::kInt8; }, ErrorCode::kUnsupported,
           "dtype int8 is not supported by this release: expected float32 or float16");
-  refused([](IndexOptions& o) { o.quantization = Quantization::kInt4; }, ErrorCode::kUnsupported,
-          "quantization int4 is not supported by this release: expected none, auto or int8");
+  refused(
+      [](IndexOptions& o) {
+        o.quantization = Quantization::kInt4;
+        o.metric = Metric::kManhattan;
+      },
+      ErrorCode::kUnsupported, "quantization int4 is not supported for metric manhattan");
   refused([](IndexOptions& o) { o.metric = Metric::kHamming; }, ErrorCode::kUnsupported,
           "metric hamming is not supported for dtype float32");
   CHECK(require_value(database->index_names()).empty());
