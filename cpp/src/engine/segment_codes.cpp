@@ -18,6 +18,9 @@ constexpr std::size_t kByteDimensionsMax = 64;
 // With fewer dimensions than this, what codes of half a byte save is lost in exact ranking.
 constexpr std::size_t kHalfByteDimensionsMin = 128;
 
+// Below this a vector is hardly longer than a row of codes.
+constexpr std::uint32_t kBuildDimensionsMin = 64;
+
 quant::CodeSource source_of(const ann::Space& space, std::uint32_t rows) {
   return {space.metric, space.dtype, space.dimensions, rows, space.vectors, space.inverse_norms};
 }
@@ -68,6 +71,22 @@ Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
   ann::Calibration::measure(sealed, space, codes.has_value() ? &*codes : nullptr, executor)
       .write(calibration);
   return builder.set_calibration(calibration);
+}
+
+Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, std::uint32_t rows,
+                                                      base::Executor& executor,
+                                                      base::Buffer& buffer) {
+  std::optional<quant::Codes> codes;
+  if (!quant::has_codes(space.metric) || space.dimensions < kBuildDimensionsMin) return codes;
+  constexpr quant::CodeKind kKind = quant::CodeKind::kByte;
+  SPRINGG_ASSIGN_OR_RETURN(
+      buffer, base::Buffer::allocate(
+                  quant::codes_bytes(kKind, space.metric, space.dimensions, rows)));
+  const quant::Encoder encoder(source_of(space, rows), kKind, buffer.span());
+  if (encode_all(encoder, rows, executor)) {
+    codes = quant::open_codes(buffer.span(), space.metric, space.dimensions, rows);
+  }
+  return codes;
 }
 
 Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,
