@@ -23,8 +23,8 @@ constexpr float kMargin = 0.005F;
 constexpr std::uint32_t kRowsMin = 1024;
 // Wider ones are tried only while the recall of 0.95 was not reached.
 constexpr std::size_t kEfForMore = 512;
-constexpr std::array<std::uint32_t, 24> kEfs{10,  12,  14,  17,  20,  24,  28,   34,
-                                             40,  48,  57,  68,  81,  96,  128,  160,
+constexpr std::array<std::uint32_t, 24> kEfs{10,  12,  14,  17,  20,  24,   28,   34,
+                                             40,  48,  57,  68,  81,  96,   128,  160,
                                              192, 256, 384, 512, 768, 1024, 2048, 4096};
 constexpr std::uint32_t kMagic = 0x4C43'4753;  // "SGCL"
 
@@ -216,9 +216,7 @@ std::size_t Calibration::ef_for(float recall, std::size_t k) const noexcept {
   if (efs_[i] == 0) return 0;
   const auto ef = static_cast<double>(efs_[i]);
   const double more = std::sqrt(static_cast<double>(k) / kNeighbors);
-  const double scaled = k <= kNeighbors
-                            ? ef
-                            : static_cast<double>(k) + (ef - kNeighbors) * more;
+  const double scaled = k <= kNeighbors ? ef : static_cast<double>(k) + (ef - kNeighbors) * more;
   return std::min(static_cast<std::size_t>(std::ceil(scaled)), limits::kEfMax);
 }
 
@@ -228,11 +226,10 @@ bool Calibration::reaches(float recall) const noexcept {
   return recalls_[i] >= recall;
 }
 
-// Between two positions ranks grow like a power of the position.
+// Between two positions, and beyond the last, ranks grow like a power of the position.
 float Calibration::rank_at(float position) const noexcept {
   const float at = std::log2(position);
-  const auto below = static_cast<std::size_t>(at);
-  if (below + 1 >= kPositions) return ranks_[kPositions - 1];
+  const std::size_t below = std::min(static_cast<std::size_t>(at), kPositions - 2);
   const float low = ranks_[below];
   const float high = ranks_[below + 1];
   if (!(low > 0) || !(high >= low)) return 0;
@@ -240,8 +237,7 @@ float Calibration::rank_at(float position) const noexcept {
 }
 
 float Calibration::stretch_for(std::size_t ef, std::size_t k) const noexcept {
-  constexpr std::size_t kLast = std::size_t{1} << (kPositions - 1);
-  if (ef > kLast || k >= ef) return 0;
+  if (k == 0 || k >= ef) return 0;
   const float near = rank_at(static_cast<float>(k));
   const float far = rank_at(static_cast<float>(ef));
   if (!(near > 0) || !(far >= near) || !std::isfinite(far)) return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a graph is measured to need: how wide to walk it for a recall, and how far on average its
-// rows' neighbors lie. Made when the graph is, from some of its rows as queries; each is hidden from
-// its own search, so that it stands for a query that is not among the rows.
+// rows' neighbors lie. Made when the graph is, from some of its rows as queries; each is hidden
+// from its own search, so that it stands for a query that is not among the rows.
 #pragma once
 
 #include <array>

@@ -105,9 +105,7 @@ class SealedGraph {
   bool empty() const noexcept { return rows_ == 0; }
   std::uint32_t rows() const noexcept { return rows_; }
   // Rows on layers above the base.
-  std::span<const std::uint32_t> upper_rows() const noexcept {
-    return {upper_rows_, upper_count_};
-  }
+  std::span<const std::uint32_t> upper_rows() const noexcept { return {upper_rows_, upper_count_}; }
   GraphAnswer search(const Space& space, const Query& query, const GraphQuery& request) const;
   // The same on codes of the rows; those that may be among the k best, as far as the codes' error
   // tells, are then ranked on their vectors.

@@ -34,8 +34,7 @@ void rank_exactly(const Space& space, const Query& query, std::size_t k, float s
   while (at < pool.size()) {
     const float reach = top.worst() + slack;
     std::size_t count = 0;
-    while (count < kStep && at + count < pool.size() &&
-           rank_of(pool.keys()[at + count]) <= reach) {
+    while (count < kStep && at + count < pool.size() && rank_of(pool.keys()[at + count]) <= reach) {
       ++count;
     }
     if (count == 0) break;

@@ -20,8 +20,11 @@ inline void prefetch(const void* address) noexcept { __builtin_prefetch(address,
 // would push out what is needed sooner.
 inline constexpr std::size_t kPrefetchBytes = 4 * 64;
 
-// A walk that stops by distance follows at most so many times `ef` rows.
-inline constexpr std::size_t kPoolsOfEf = 4;
+// A walk that ends by distance follows at most four times `ef` rows, and beyond 2,048 no more than
+// ef: it takes longer and longer to keep a pool in order.
+inline std::size_t near_capacity(std::size_t ef) noexcept {
+  return std::max(ef, std::min<std::size_t>(4 * ef, 2048));
+}
 
 // What a walk compares rows by: their vectors, exactly,
 struct VectorRanker {
@@ -49,7 +52,7 @@ struct CodeRanker {
 
   const std::byte* row(std::uint32_t number) const noexcept { return codes.row(number); }
   void fetch(const std::byte* code, std::uint32_t number) const noexcept {
-    const std::size_t bytes = std::min(codes.stride, std::size_t{64});
+    const std::size_t bytes = std::min(codes.stride, kPrefetchBytes);
     for (std::size_t at = 0; at < bytes; at += 64) prefetch(code + at);
     prefetch(codes.factors_of(number));
   }
@@ -71,7 +74,8 @@ SearchTask(Ranker, SearchScratch&) -> SearchTask<Ranker>;
 
 // For a walk over numbers below this that begins here.
 template <class Ranker>
-void begin_walk(SearchTask<Ranker>& task, std::uint32_t start, std::size_t numbers, std::size_t ef) {
+void begin_walk(SearchTask<Ranker>& task, std::uint32_t start, std::size_t numbers,
+                std::size_t ef) {
   VisitedTags& visited = task.scratch.visited;
   visited.reset(numbers);
   visited.insert(start);
@@ -287,7 +291,7 @@ std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& req
   if (!request.deleted.empty()) {
     walk_live(sight.base(), start, ef, sight.limit(), request.deleted, task);
   } else if (request.stretch >= 1) {
-    const NearStop stop{request.k, request.stretch, floor, ef * kPoolsOfEf};
+    const NearStop stop{request.k, request.stretch, floor, near_capacity(ef)};
     walk_near(sight.base(), start, stop, sight.limit(), task);
   } else {
     walk(sight.base(), start, ef, sight.limit(), task);

@@ -57,8 +57,8 @@ Status check_index_options(const IndexOptions& options) {
     return unsupported("dtype " + std::string(to_string(options.dtype)) +
                        " is not supported by this release: expected float32 or float16");
   }
-  const bool codes = options.quantization == Quantization::kInt8 ||
-                     options.quantization == Quantization::kInt4;
+  const bool codes =
+      options.quantization == Quantization::kInt8 || options.quantization == Quantization::kInt4;
   if (codes && !quant::has_codes(options.metric)) {
     return unsupported("quantization " + std::string(to_string(options.quantization)) +
                        " is not supported for metric " + std::string(to_string(options.metric)));

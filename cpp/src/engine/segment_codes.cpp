@@ -56,9 +56,9 @@ Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
                       const IndexOptions& options, base::Executor& executor) {
   std::optional<quant::Codes> codes;
   if (const auto kind = kind_of_codes(options)) {
-    SPRINGG_ASSIGN_OR_RETURN(const std::span<std::byte> bytes,
-                             builder.allocate_codes(quant::codes_bytes(
-                                 *kind, space.metric, space.dimensions, rows)));
+    SPRINGG_ASSIGN_OR_RETURN(
+        const std::span<std::byte> bytes,
+        builder.allocate_codes(quant::codes_bytes(*kind, space.metric, space.dimensions, rows)));
     const quant::Encoder encoder(source_of(space, rows), *kind, bytes);
     if (encode_all(encoder, rows, executor)) {
       codes = quant::open_codes(bytes, space.metric, space.dimensions, rows);
@@ -79,9 +79,8 @@ Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, s
   std::optional<quant::Codes> codes;
   if (!quant::has_codes(space.metric) || space.dimensions < kBuildDimensionsMin) return codes;
   constexpr quant::CodeKind kKind = quant::CodeKind::kByte;
-  SPRINGG_ASSIGN_OR_RETURN(
-      buffer, base::Buffer::allocate(
-                  quant::codes_bytes(kKind, space.metric, space.dimensions, rows)));
+  SPRINGG_ASSIGN_OR_RETURN(buffer, base::Buffer::allocate(quant::codes_bytes(
+                                       kKind, space.metric, space.dimensions, rows)));
   const quant::Encoder encoder(source_of(space, rows), kKind, buffer.span());
   if (encode_all(encoder, rows, executor)) {
     codes = quant::open_codes(buffer.span(), space.metric, space.dimensions, rows);

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "ann/calibration.h"
 #include "engine/background_worker.h"
 #include "engine/memory_budget.h"
 #include "engine/part.h"
-#include "ann/calibration.h"
 #include "quant/codes.h"
 #include "storage/segment.h"
 
@@ -61,7 +61,7 @@ class SegmentPart final : public Part, public BackgroundTask {
   ann::SealedGraph graph_;
   std::optional<quant::Codes> codes_;
   ann::Calibration calibration_;  // nothing, when the segment has none
-  base::Buffer remade_codes_;  // in the place of damaged ones
+  base::Buffer remade_codes_;     // in the place of damaged ones
   MemoryCharge charge_;
   std::uint32_t next_compared_ = 0;  // of background_step()
 };

@@ -2,8 +2,8 @@
 // Products of codes, once for all instruction sets. Integers: every order of adding gives the same
 // sum. An `Isa` has, beside what distance_generic.h asks for:
 //   Integers                           a register of 32-bit sums, zero when made by no_products()
-//   add_products(sums, row, q)         adds those of kCodeBlockBytes bytes with as many of the query
-//   add_half_products(sums, row, q)    the same for codes of half a byte, twice as many
+//   add_products(sums, row, q)         adds those of kCodeBlockBytes bytes with as many of the
+//   query add_half_products(sums, row, q)    the same for codes of half a byte, twice as many
 //   sum_products(four, out)            the lanes of four registers, each added up
 #pragma once
 

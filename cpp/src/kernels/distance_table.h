@@ -60,7 +60,7 @@ struct DistanceTable {
   const char* isa = "";
   DistanceFunctions float32[kMeasures];  // by Measure; kHamming empty
   DistanceFunctions float16[kMeasures];
-  DistanceFunctions bits;  // kHamming
+  DistanceFunctions bits;                 // kHamming
   CodeGather code_gather = nullptr;       // codes of a byte
   CodeGather half_code_gather = nullptr;  // of half a byte
   // Conversions, count elements. to_half rounds to nearest even; overflow becomes infinity.

@@ -91,8 +91,8 @@ struct Avx2 {
     return sums;
   }
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
-    const __m256i pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(four[0], four[1]),
-                                            _mm256_hadd_epi32(four[2], four[3]));
+    const __m256i pairs =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(four[0], four[1]), _mm256_hadd_epi32(four[2], four[3]));
     const __m128i sums =
         _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);

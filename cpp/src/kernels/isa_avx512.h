@@ -73,8 +73,7 @@ struct Avx512 : Bits {
     const __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(four[2], four[3]),
                                        _mm512_unpackhi_epi32(four[2], four[3]));
     const __m512i c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-    const __m256i d =
-        _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
+    const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
     const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }

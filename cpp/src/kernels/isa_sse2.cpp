@@ -153,10 +153,10 @@ struct Sse2 {
     return sums;
   }
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
-    const __m128i a = _mm_add_epi32(_mm_unpacklo_epi32(four[0], four[1]),
-                                    _mm_unpackhi_epi32(four[0], four[1]));
-    const __m128i b = _mm_add_epi32(_mm_unpacklo_epi32(four[2], four[3]),
-                                    _mm_unpackhi_epi32(four[2], four[3]));
+    const __m128i a =
+        _mm_add_epi32(_mm_unpacklo_epi32(four[0], four[1]), _mm_unpackhi_epi32(four[0], four[1]));
+    const __m128i b =
+        _mm_add_epi32(_mm_unpacklo_epi32(four[2], four[3]), _mm_unpackhi_epi32(four[2], four[3]));
     const __m128i sums = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }

@@ -84,8 +84,7 @@ void CodeQuery::rank(const Codes& codes, const std::byte* const* rows, const std
   constexpr std::size_t kBlock = 128;
   std::int32_t products[kBlock];
   const kernels::DistanceTable& table = kernels::active_table();
-  const auto gather =
-      codes.kind == CodeKind::kByte ? table.code_gather : table.half_code_gather;
+  const auto gather = codes.kind == CodeKind::kByte ? table.code_gather : table.half_code_gather;
   gather(query_.data(), rows, count, codes.stride, products);
   const bool l2 = codes.factor_width == 2;
   for (std::size_t i = 0; i < count; ++i) {

@@ -33,7 +33,7 @@
 namespace springg::quant {
 
 enum class CodeKind : std::uint8_t {
-  kByte = 8,      // bits an element
+  kByte = 8,  // bits an element
   kHalfByte = 4,
 };
 
@@ -53,11 +53,11 @@ struct Codes {
   Metric metric = Metric::kCosine;
   const Rotation* rotation = nullptr;  // of y; null: none
   std::uint32_t dimensions = 0;
-  std::uint32_t padded = 0;         // elements of a row, those behind the dimensions are zero
-  float error = 0;                  // root of the mean squared error of an element of y
-  float length = 0;                 // root of the mean of |y|^2
-  const float* center = nullptr;    // dimensions
-  const float* factors = nullptr;   // factor_width a row: factor, and for l2 add
+  std::uint32_t padded = 0;        // elements of a row, those behind the dimensions are zero
+  float error = 0;                 // root of the mean squared error of an element of y
+  float length = 0;                // root of the mean of |y|^2
+  const float* center = nullptr;   // dimensions
+  const float* factors = nullptr;  // factor_width a row: factor, and for l2 add
   std::uint32_t factor_width = 1;
   const std::byte* rows = nullptr;
   std::size_t stride = 0;  // bytes a row: a multiple of 64

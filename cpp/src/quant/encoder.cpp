@@ -171,8 +171,8 @@ void Encoder::try_levels(float greatest, Work& work, double& best_angle) const {
 }
 
 void Encoder::write(std::uint32_t row, const Work& work) const {
-  auto* const out = reinterpret_cast<std::uint8_t*>(bytes_ + layout_.rows_at) +
-                    std::size_t{row} * layout_.stride;
+  auto* const out =
+      reinterpret_cast<std::uint8_t*>(bytes_ + layout_.rows_at) + std::size_t{row} * layout_.stride;
   if (kind_ == CodeKind::kByte) {
     std::memcpy(out, work.best.data(), layout_.padded);
   } else {

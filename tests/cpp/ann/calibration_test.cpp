@@ -28,9 +28,9 @@ struct Sealed {
     bytes = std::move(base::Buffer::allocate(
                           quant::codes_bytes(*kind, metric, space.dimensions, stored.rows())))
                 .value();
-    const quant::Encoder encoder({metric, space.dtype, space.dimensions, stored.rows(),
-                                  space.vectors, space.inverse_norms},
-                                 *kind, bytes.span());
+    const quant::Encoder encoder(
+        {metric, space.dtype, space.dimensions, stored.rows(), space.vectors, space.inverse_norms},
+        *kind, bytes.span());
     REQUIRE(encoder.encode(0, stored.rows()));
     codes = quant::open_codes(bytes.span(), metric, space.dimensions, stored.rows());
     REQUIRE(codes.has_value());

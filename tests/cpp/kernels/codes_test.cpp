@@ -10,7 +10,7 @@ namespace {
 struct Case {
   std::size_t bytes = 0;
   std::vector<std::int8_t> query;  // one or two a byte
-  std::vector<std::byte> rows;  // at odd addresses
+  std::vector<std::byte> rows;     // at odd addresses
   std::vector<const std::byte*> pointers;
 };
 

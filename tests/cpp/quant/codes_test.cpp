@@ -53,7 +53,8 @@ void encode(Coded& coded, CodeKind kind, Metric metric, std::uint32_t dimensions
   CodeSource source{metric, ScalarType::kFloat32, dimensions, rows, {}, {}};
   source.vectors = table_of(coded.vectors, dimensions, coded.chunks[0]);
   source.inverse_norms = table_of(coded.inverse_norms, 1, coded.chunks[1]);
-  coded.bytes = std::move(base::Buffer::allocate(codes_bytes(kind, metric, dimensions, rows))).value();
+  coded.bytes =
+      std::move(base::Buffer::allocate(codes_bytes(kind, metric, dimensions, rows))).value();
   const Encoder encoder(source, kind, coded.bytes.span());
   coded.rotated = encoder.rotated();
   coded.whole = encoder.encode(0, rows / 2) && encoder.encode(rows / 2, rows);
@@ -75,10 +76,10 @@ double exact_rank(Metric metric, const float* query, const float* row, std::size
 
 // What a search sees of it: estimates beside what is true, over all rows.
 struct Estimates {
-  double worst = 0;   // difference
-  double squares = 0; // mean of the squared differences
-  double spread = 0;  // of the true ranks
-  double told = 0;    // the deviation that the query expects
+  double worst = 0;    // difference
+  double squares = 0;  // mean of the squared differences
+  double spread = 0;   // of the true ranks
+  double told = 0;     // the deviation that the query expects
 };
 
 Estimates estimate(const Coded& coded, Metric metric, const std::vector<float>& query) {
