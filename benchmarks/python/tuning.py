@@ -72,20 +72,25 @@ class Tuner:
         timeout = seconds_left(self.deadline) + GRACE_SECONDS
         return self.worker.ask(what, *arguments, timeout=timeout)
 
-    def tune(self, lanes: list[Lane], targets: list[float]) -> Tuned:
-        """The fastest option for each target and lane, at its least setting.
+    def tune(
+        self, lanes: list[Lane], targets: list[float], options: list[str] | None = None
+    ) -> Tuned:
+        """The fastest option (of `options` alone) for each target and lane, at its least setting.
 
         What the deadline cuts keeps what was found until then.
         """
         found = Tuned({}, {}, [])
         try:
-            self._tune(lanes, targets, found)
+            self._tune(lanes, targets, options, found)
         except OutOfTimeError:
             found.cut = True
         return found
 
-    def _tune(self, lanes: list[Lane], targets: list[float], found: Tuned) -> None:
+    def _tune(
+        self, lanes: list[Lane], targets: list[float], options: list[str] | None, found: Tuned
+    ) -> None:
         ladders: dict[str, list[Setting]] = self.ask("ladders", self.judge.k)
+        ladders = {n: steps for n, steps in ladders.items() if options is None or n in options}
         for lane in lanes:
             if lane.batch and self._without_call(next(iter(ladders.values()))[0], lane):
                 found.without.append(lane.name)
