@@ -44,6 +44,7 @@ from worker import Files, Worker, WorkerError
 TUNING_SHARE = 0.7  # of the budget
 REST_SECONDS = 0.02  # between turns, for threads that spin a while after their work
 TURN_SECONDS = 120.0  # a turn that takes longer has hung
+CURVE_RECALL = 0.8  # where a curve begins
 SIZE_SECONDS = 1200.0  # springg builds once more, to have files
 SHORT = {"builds": 1, "curve_points": 6, "curve_rounds": 1}
 
@@ -195,7 +196,8 @@ class Comparison:
     def curves(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
         """Recall and queries/s at several settings, by lane and peer; peers take turns.
 
-        Along the ladder that was the best for the highest target, a little beyond its setting.
+        Along the ladder that was the best for the highest target, from a recall of .8 on and a
+        little beyond the setting for that target.
         """
         found: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for lane in self.lanes:
@@ -236,12 +238,9 @@ class Comparison:
             try:
                 steps = tuner.ask("ladders", self.judge.k)[top.ladder]
                 last = min(len(steps) - 1, top.rung + max(4, top.rung // 4))
-                for number, rung in enumerate(spaced(0, last, self.curve_points)):
-                    begin = time.monotonic()
-                    rows = tuner.ask("answer", steps[rung], lane, self.judge.k)
-                    # Near enough to say how many passes a turn is.
-                    speed = len(self.judge.queries) / (time.monotonic() - begin)
-                    recall = self.judge.recall(rows)
+                first = tuner.least(lane, top.ladder, steps, CURVE_RECALL) or 0
+                for number, rung in enumerate(spaced(first, last, self.curve_points)):
+                    recall, speed = tuner.answered(lane, top.ladder, rung, steps[rung])
                     choice = Choice(top.build, top.ladder, rung, steps[rung], recall, speed)
                     points.append((contender, number, choice))
             except WorkerError as error:

@@ -210,7 +210,8 @@ def draw(results: list[dict[str, Any]], folder: pathlib.Path) -> list[pathlib.Pa
             panel.set(title=lane, xlabel=f"recall@{result['k']}", yscale="log", xlim=(0.8, 1.0))
             panel.grid(visible=True, which="both", alpha=0.3)
         panels[0][0].set_ylabel("queries/s")
-        panels[0][-1].legend(fontsize="small")
+        lines = {line.get_label(): line for panel in panels[0] for line in panel.get_lines()}
+        figure.legend(lines.values(), lines.keys(), loc="outside right upper", fontsize="small")
         figure.suptitle(f"{result['set']['name']}, {result['set']['rows']:,} rows")
         for ending in ("png", "svg"):
             path = folder / f"{result['set']['name']}.{ending}"

@@ -38,6 +38,10 @@ def test_least_rung_is_the_least_and_costs_logarithmically():
             expected = first_good if first_good < rungs else None
             assert least_rung(recall_at, rungs, 0.5) == expected
             assert len(asked) <= 16
+            for guess in range(rungs):
+                asked.clear()
+                assert least_rung(recall_at, rungs, 0.5, guess) == expected
+                assert len(asked) <= (2 if guess == expected else 18)
 
 
 def test_turns_give_everybody_every_place():
@@ -219,7 +223,7 @@ def test_a_run_with_one_peer_that_works_and_two_that_do_not(run, tmp_path):
     assert lines["memory"] == "no result"
     assert lines["churn"] == "see churn.json"
     assert "fake_peer:Partial " in lines["queries/s, single, recall 0.95"]
-    assert lines["queries/s, batch on 1 thread, recall 0.95"] == "no peer reached it, or not springg"
+    assert "no peer" in lines["queries/s, batch on 1 thread, recall 0.95"]
     assert lines["build of springg-int8, 1 threads"].endswith(" s")
 
 
