@@ -163,7 +163,6 @@ def test_files_that_ann_benchmarks_did_not_write(tmp_path, missing, message):
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Runs compare.py on a toy set with more arguments; its result."""
-    pytest.importorskip("threadpoolctl")
     import compare
     import tuning
 
