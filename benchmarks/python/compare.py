@@ -9,70 +9,49 @@ rounds, in another order each, one at a time. Lanes are never mixed: one query a
 all queries in one call on one thread; the same on `--threads` threads. One-thread lanes have one
 core. Recall is computed from exact distances, and for each lane's own answers.
 
-A ratio is springg's queries/s over the peer's in the same round: median, least and greatest.
+springg takes part in several settings, each a contender of its own (`OURS` in
+`peers/__init__.py`). A ratio is the queries/s of the fastest of these over the peer's in the same
+round: median, least and greatest.
+
+Hours become minutes in two ways. `--short` tries one build of each peer and draws curves of six
+points. `--tuned RESULT.json` tries again only the builds and options that an earlier run's cells
+use, so that the sweep is made once, and the rounds as often as wanted.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
+import json
 import pathlib
+import shlex
 import sys
 import tempfile
 import time
 from typing import Any
 
 import numpy as np
+from contender import Cell, Contender, Tried, cell_of, tried_of
 from judged_set import JudgedSet, load
 from measure import report, spread
-from peers import PEERS
+from peers import OURS, PEERS
 from peers.base import BUILDS
-from rounds import Lane, lanes, ratios, spaced, turns, work_of_a_turn
-from tuning import LEAST_SECONDS, MOST_SECONDS, Choice, Tuned, Tuner
+from rounds import Lane, lanes, spaced, turns, work_of_a_turn
+from tuning import LEAST_SECONDS, MOST_SECONDS, Choice, Tuner
 from worker import Files, Worker, WorkerError
 
-OURS = "springg"
 TUNING_SHARE = 0.7  # of the budget
 REST_SECONDS = 0.02  # between turns, for threads that spin a while after their work
-CURVE_POINTS = 12
-CURVE_ROUNDS = 3
 TURN_SECONDS = 120.0  # a turn that takes longer has hung
-
-Cell = tuple[float, str]  # target and lane
+CURVE_RECALL = 0.8  # where a curve begins
+SIZE_SECONDS = 1200.0  # springg builds once more, to have files
+SHORT = {"builds": 1, "curve_points": 6, "curve_rounds": 1}
 
 
 def say(text: str) -> None:
     """Progress, on standard error."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
-
-
-@dataclasses.dataclass
-class Contender:
-    """A peer in this run: what it is, what was tried, and the indexes that are kept."""
-
-    name: str
-    place: str
-    about: dict[str, Any] = dataclasses.field(default_factory=dict)
-    configurations: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    builds: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    best: dict[Cell, Choice] = dataclasses.field(default_factory=dict)
-    workers: dict[int, Worker] = dataclasses.field(default_factory=dict)  # by build
-    skipped: str | None = None
-    without: set[str] = dataclasses.field(default_factory=set)
-    most_recall: dict[str, float] = dataclasses.field(default_factory=dict)
-
-    def take(self, build: int, worker: Worker, tuned: Tuned) -> None:
-        """Keep what is the best so far, and only the indexes that are the best of some cell."""
-        self.without |= set(tuned.without)
-        for lane, recall in tuned.most_recall.items():
-            self.most_recall[lane] = max(recall, self.most_recall.get(lane, 0.0))
-        for cell, choice in tuned.choices.items():
-            if cell not in self.best or choice.per_second > self.best[cell].per_second:
-                self.best[cell] = choice
-        self.workers[build] = worker
-        needed = {choice.build for choice in self.best.values()}
-        for other in set(self.workers) - needed:
-            self.workers.pop(other).close()
 
 
 class Comparison:
@@ -88,8 +67,12 @@ class Comparison:
         self.begin = time.monotonic()
         self.end = self.begin + arguments.seconds
         self.tuning_end = self.begin + TUNING_SHARE * arguments.seconds
-        self.quantization: str | None = arguments.quantization
-        self.contenders = [Contender(name, PEERS.get(name, name)) for name in arguments.peers]
+        self.curve_points: int = arguments.curve_points
+        self.curve_rounds: int = arguments.curve_rounds
+        self.contenders = [
+            Contender(name, PEERS.get(name, name), arguments.tuned.get(name))
+            for name in arguments.peers
+        ]
         self.left_out: list[str] = []
 
     # --- tuning ---------------------------------------------------------------------------------
@@ -122,14 +105,11 @@ class Comparison:
             self._leave_out(f"{contender.name}: {error}")
             return None
         if not contender.about:
-            contender.about = worker.about
-            contender.configurations = worker.about["configurations"][:BUILDS]
-            if contender.name == OURS and self.quantization is not None:
-                for configuration in contender.configurations:
-                    configuration["quantization"] = self.quantization
+            contender.meet(worker.about)
         if self.files.metric not in worker.about["metrics"]:
             contender.skipped = f"has no metric {self.files.metric}"
-            self._leave_out(f"{contender.name} {contender.skipped}")
+        if contender.skipped is not None:
+            self._leave_out(f"{contender.name}: {contender.skipped}")
             worker.close()
             return None
         return worker
@@ -142,19 +122,22 @@ class Comparison:
         record: dict[str, Any] = {"settings": configuration}
         contender.builds.append(record)
         tuner = Tuner(worker, self.judge, build, self.tuning_end)
+        options = None if contender.earlier is None else contender.earlier.options
+        begin = time.monotonic()
         say(f"{contender.name}: building {configuration}")
         try:
             record |= tuner.ask("build", configuration)
             say(f"{contender.name}: built in {record['build_seconds']:.1f} s")
-            tuned = tuner.tune(self.lanes, self.targets)
+            tuned = tuner.tune(self.lanes, self.targets, options)
             record["memory_bytes_after_searches"] = worker.ask("memory", timeout=TURN_SECONDS)
-            record["file_bytes"] = worker.ask("size", timeout=TURN_SECONDS)
+            record["file_bytes"] = worker.ask("size", timeout=SIZE_SECONDS)
             worker.ask("forget", timeout=TURN_SECONDS)
         except WorkerError as error:
             record["failed"] = str(error)
             worker.end()
             self._leave_out(f"{contender.name} {configuration}: {error}")
             return
+        record["seconds"] = time.monotonic() - begin  # of the run that this build took
         record["reached"] = [
             {"target": target, "lane": lane, **dataclasses.asdict(choice)}
             for (target, lane), choice in tuned.choices.items()
@@ -206,27 +189,25 @@ class Comparison:
             took = contender.workers[choice.build].ask("time", *arguments, timeout=TURN_SECONDS)
         except WorkerError as error:
             self._leave_out(f"{contender.name}, {lane.name}: {error}")
-            contender.workers.pop(choice.build)
-            contender.best = {
-                cell: kept for cell, kept in contender.best.items() if kept.build != choice.build
-            }
+            contender.lose(choice.build)
             return None
         return float(count * passes / took)
 
     def curves(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
-        """Recall and queries/s at up to twelve settings, by lane and peer; peers take turns.
+        """Recall and queries/s at several settings, by lane and peer; peers take turns.
 
-        Along the ladder that was the best for the highest target, a little beyond its setting.
+        Along the ladder that was the best for the highest target, from a recall of .8 on and a
+        little beyond the setting for that target.
         """
         found: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for lane in self.lanes:
             points = self._points(lane)
             samples: dict[tuple[str, int], list[float]] = {}
-            for turn in range(CURVE_ROUNDS):
+            for turn in range(self.curve_rounds):
                 if time.monotonic() > self.end:
                     self._leave_out(f"curve of {lane.name}, from round {turn + 1} on")
                     break
-                say(f"curve of {lane.name}, round {turn + 1} of {CURVE_ROUNDS}")
+                say(f"curve of {lane.name}, round {turn + 1} of {self.curve_rounds}")
                 for contender, number, choice in turns(points, turn):
                     if choice.build not in contender.workers:
                         continue
@@ -257,9 +238,9 @@ class Comparison:
             try:
                 steps = tuner.ask("ladders", self.judge.k)[top.ladder]
                 last = min(len(steps) - 1, top.rung + max(4, top.rung // 4))
-                for number, rung in enumerate(spaced(0, last, CURVE_POINTS)):
-                    rows = tuner.ask("answer", steps[rung], lane, self.judge.k)
-                    recall, speed = self.judge.recall(rows), tuner.quick(steps[rung], lane)
+                first = tuner.least(lane, top.ladder, steps, CURVE_RECALL) or 0
+                for number, rung in enumerate(spaced(first, last, self.curve_points)):
+                    recall, speed = tuner.answered(lane, top.ladder, rung, steps[rung])
                     choice = Choice(top.build, top.ladder, rung, steps[rung], recall, speed)
                     points.append((contender, number, choice))
             except WorkerError as error:
@@ -270,14 +251,6 @@ class Comparison:
 
     def result(self, taken: dict[Cell, dict[str, list[float]]]) -> dict[str, Any]:
         """What was measured, as it goes into the JSON."""
-        cells = []
-        for (target, lane), speeds in taken.items():
-            against = ratios(speeds.get(OURS, []), speeds)
-            rows = {}
-            for contender in self.contenders:
-                if contender.skipped is None:
-                    rows[contender.name] = cell_of(contender, (target, lane), speeds, against)
-            cells.append({"target": target, "lane": lane, "peers": rows})
         return {
             "set": {
                 "name": self.judge.name,
@@ -290,8 +263,9 @@ class Comparison:
             "k": self.judge.k,
             "threads": self.threads,
             "pairs": self.pairs,
-            "peers": {c.name: peer_of(c) for c in self.contenders},
-            "cells": cells,
+            "ours": list(OURS),
+            "peers": {c.name: c.result() for c in self.contenders},
+            "cells": [cell_of(self.contenders, cell, taken[cell]) for cell in taken],
             "left_out": self.left_out,
             "seconds": time.monotonic() - self.begin,
         }
@@ -303,42 +277,6 @@ class Comparison:
                 worker.close()
 
 
-def peer_of(contender: Contender) -> dict[str, Any]:
-    """A peer's version and builds, or why it was skipped."""
-    if contender.skipped is not None:
-        return {"skipped": contender.skipped, "version": contender.about.get("version")}
-    return {"version": contender.about["version"], "builds": contender.builds}
-
-
-def cell_of(
-    contender: Contender,
-    cell: Cell,
-    speeds: dict[str, list[float]],
-    against: dict[str, dict[str, float]],
-) -> dict[str, Any]:
-    """A peer's figures for one target in one lane, or why there are none."""
-    if cell[1] in contender.without:
-        return {"without": "no batch call"}
-    if cell[1] not in contender.most_recall:
-        return {"failed": "no build was tuned: see its builds"}
-    choice = contender.best.get(cell)
-    if choice is None or contender.name not in speeds:
-        return {"not_timed": "recall not reached, or failed in the rounds: see left_out"} | {
-            "most_recall": contender.most_recall[cell[1]]
-        }
-    row: dict[str, Any] = {
-        "build": contender.configurations[choice.build],
-        "option": choice.ladder,
-        "setting": choice.setting,
-        "recall": choice.recall,
-        "rounds": len(speeds[contender.name]),
-        "queries_per_second": spread(speeds[contender.name]),
-    }
-    if contender.name in against and contender.name != OURS:
-        row["springg_over_this"] = against[contender.name]
-    return row
-
-
 def numbers(text: str) -> list[float]:
     """Recall targets from "0.95,0.99"."""
     values = sorted(float(part) for part in text.split(","))
@@ -348,12 +286,12 @@ def numbers(text: str) -> list[float]:
 
 
 def names(text: str) -> list[str]:
-    """Peers from "springg,hnswlib"; springg comes first even when it is not named."""
-    asked = [name for name in text.split(",") if name and name != OURS]
+    """Peers from "hnswlib,ngt"; all of springg's own come first when none of them is named."""
+    asked = [name for name in text.split(",") if name]
     for name in asked:
         if name not in PEERS and ":" not in name:
             raise argparse.ArgumentTypeError(f"no peer {name!r}: there are {', '.join(PEERS)}")
-    return [OURS, *asked]
+    return asked if set(asked) & set(OURS) else [*OURS, *asked]
 
 
 def parsed(words: list[str] | None = None) -> argparse.Namespace:
@@ -361,31 +299,47 @@ def parsed(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--dataset", type=pathlib.Path, required=True, help="folder, or HDF5 of ann-benchmarks"
-    )
-    parser.add_argument("--peers", type=names, default=list(PEERS), help=", ".join(PEERS))
-    parser.add_argument("--metric", choices=("cosine", "dot", "l2"), help="default: the set's own")
-    parser.add_argument("--targets", type=numbers, default=[0.95, 0.99])
-    parser.add_argument("--pairs", type=int, default=9, help="rounds")
-    parser.add_argument("--k", type=int, default=10)
-    parser.add_argument("--rows", type=int, help="the first rows alone; neighbors are found anew")
-    parser.add_argument("--queries", type=int, help="the first queries alone")
-    parser.add_argument("--threads", type=int, default=2, help="of builds and of the last lane")
-    parser.add_argument("--builds", type=int, default=BUILDS, help="of each peer, at most")
-    parser.add_argument("--quantization", help="of springg's builds; default: the package's")
-    parser.add_argument("--seconds", type=float, default=3600, help="budget of the whole run")
-    parser.add_argument("--curve", action="store_true", help="several settings, for plot.py")
-    parser.add_argument("--output", type=pathlib.Path)
+    add = parser.add_argument
+    add("--dataset", type=pathlib.Path, required=True, help="folder, or HDF5 of ann-benchmarks")
+    add("--peers", type=names, default=list(PEERS), help=", ".join(PEERS))
+    add("--metric", choices=("cosine", "dot", "l2"), help="default: the set's own")
+    add("--targets", type=numbers, default=[0.95, 0.99])
+    add("--pairs", type=int, default=9, help="rounds")
+    add("--k", type=int, default=10)
+    add("--rows", type=int, help="the first rows alone; neighbors are found anew")
+    add("--queries", type=int, help="the first queries alone")
+    add("--threads", type=int, default=2, help="of builds and of the last lane")
+    add("--builds", type=int, default=BUILDS, help="of each peer, at most")
+    add("--tuned", type=earlier, default={}, help="JSON of an earlier run: what it found best")
+    add("--seconds", type=float, default=3600, help="budget of the whole run")
+    add("--curve", action="store_true", help="several settings, for plot.py")
+    add("--curve-points", type=int, default=12, help="settings of each peer")
+    add("--curve-rounds", type=int, default=3)
+    add("--short", action="store_true", help=", ".join(f"{a} {b}" for a, b in SHORT.items()))
+    add("--output", type=pathlib.Path)
+    if parser.parse_known_args(words)[0].short:
+        parser.set_defaults(**SHORT)
     arguments = parser.parse_args(words)
-    if arguments.threads < 1 or arguments.pairs < 1:
-        parser.error("--threads and --pairs are at least 1")
+    for name in ("threads", "pairs", "k", "builds", "curve_rounds"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} is at least 1")
+    if arguments.curve_points < 2:
+        parser.error("--curve-points is at least 2")
     return arguments
+
+
+def earlier(text: str) -> dict[str, Tried]:
+    """What an earlier run's cells use, from its JSON."""
+    try:
+        return tried_of(json.loads(pathlib.Path(text).read_text()))
+    except (OSError, ValueError, KeyError) as error:
+        raise argparse.ArgumentTypeError(f"{text} is no result of compare.py: {error}") from error
 
 
 def main() -> None:
     """Run and report."""
     arguments = parsed()
+    when = datetime.datetime.now(datetime.UTC)
     judge = load(
         arguments.dataset, arguments.k, arguments.metric, arguments.rows, arguments.queries
     )
@@ -404,7 +358,8 @@ def main() -> None:
                 result["curves"] = curves
         finally:
             comparison.close()
-    report("compare", result, arguments.output)
+    about = {"when": f"{when:%Y-%m-%d %H:%M} UTC", "arguments": shlex.join(sys.argv[1:])}
+    report("compare", about | result, arguments.output)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,12 @@ from peers.base import Matrix, Metric
 
 RowNumbers = npt.NDArray[np.int64]
 
-# ann-benchmarks' names; those that are not here (hamming, jaccard) are for other kinds of rows.
+# ann-benchmarks' names, and those of VIBE, which keeps its form of file; those that are not here
+# (hamming, jaccard) are for other kinds of rows.
 HDF5_METRICS: dict[str, Metric] = {
     "angular": "cosine",
+    "cosine": "cosine",
+    "normalized": "cosine",
     "euclidean": "l2",
     "dot": "dot",
     "ip": "dot",
@@ -165,6 +168,10 @@ def hdf5_parts(path: pathlib.Path) -> Parts:
     import h5py
 
     with h5py.File(path, "r") as file:
+        missing = [name for name in ("train", "test") if name not in file]
+        missing += [] if "distance" in file.attrs else ["the attribute distance"]
+        if missing:
+            raise SystemExit(f"{path} is no file of ann-benchmarks: no {', '.join(missing)}")
         distance = file.attrs["distance"]
         distance = distance.decode() if isinstance(distance, bytes) else str(distance)
         if distance not in HDF5_METRICS:

@@ -30,13 +30,22 @@ def lanes(threads: int) -> list[Lane]:
     return found
 
 
-def least_rung(recall_at: Callable[[int], float], rungs: int, target: float) -> int | None:
+def least_rung(
+    recall_at: Callable[[int], float], rungs: int, target: float, guess: int | None = None
+) -> int | None:
     """The least rung of a ladder whose recall reaches the target; None when the last does not.
 
     Doubles the rung until the target is reached, then halves the range, as if recall only grew
-    along the ladder.
+    along the ladder. A guess that is right costs two recalls.
     """
     low, high = -1, 0
+    if guess is not None:
+        if recall_at(guess) < target:
+            low, high = guess, min(rungs - 1, guess + 1)
+        elif guess and recall_at(guess - 1) >= target:
+            high = guess - 1
+        else:
+            return guess
     while recall_at(high) < target:
         if high == rungs - 1:
             return None

@@ -38,6 +38,10 @@ def test_least_rung_is_the_least_and_costs_logarithmically():
             expected = first_good if first_good < rungs else None
             assert least_rung(recall_at, rungs, 0.5) == expected
             assert len(asked) <= 16
+            for guess in range(rungs):
+                asked.clear()
+                assert least_rung(recall_at, rungs, 0.5, guess) == expected
+                assert len(asked) <= (2 if guess == expected else 18)
 
 
 def test_turns_give_everybody_every_place():
@@ -140,33 +144,59 @@ def test_files_of_ann_benchmarks(tmp_path, name, metric):
     assert load(tmp_path / "toy.hdf5", 10, rows=50, queries=3).base.shape == (50, 4)
 
 
-def test_a_run_with_one_peer_that_works_and_two_that_do_not(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("threadpoolctl")
+@pytest.mark.parametrize(
+    ("missing", "message"), [("train", "no train"), ("distance", "no the attribute distance")]
+)
+def test_files_that_ann_benchmarks_did_not_write(tmp_path, missing, message):
+    h5py = pytest.importorskip("h5py")
+    from judged_set import load
+
+    with h5py.File(tmp_path / "toy.hdf5", "w") as file:
+        for name in {"train", "test"} - {missing}:
+            file[name] = np.eye(3, dtype=np.float32)
+        if missing != "distance":
+            file.attrs["distance"] = "angular"
+    with pytest.raises(SystemExit, match=message):
+        load(tmp_path / "toy.hdf5", 1)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs compare.py on a toy set with more arguments; its result."""
     import compare
-    import plot
     import tuning
 
-    for module in (compare, tuning):  # no figure of this run means anything
+    for module in (compare, tuning):  # no figure of these runs means anything
         monkeypatch.setattr(module, "LEAST_SECONDS", 0.001)
-    monkeypatch.setattr(compare, "CURVE_POINTS", 3)
-
     random = np.random.default_rng(10)
     folder = tmp_path / "toy"
     folder.mkdir()
     np.save(folder / "base.f32.npy", random.standard_normal((400, 8)).astype(np.float32))
     np.save(folder / "queries.f32.npy", random.standard_normal((40, 8)).astype(np.float32))
-    peers = "fake_peer:Partial,fake_peer:Missing,fake_peer:Crashing"
-    output = tmp_path / "result.json"
-    words = f"--dataset {folder} --peers {peers} --metric l2 --targets 0.5,0.95 --pairs 2 --k 5"
-    words += f" --threads 1 --builds 2 --seconds 120 --curve --output {output}"
-    monkeypatch.setattr(sys, "argv", ["compare.py", *words.split()])
-    compare.main()
 
-    result = json.loads(output.read_text())
+    def run(name, more):
+        output = tmp_path / name
+        words = f"--dataset {folder} --metric l2 --targets 0.5,0.95 --pairs 2 --k 5 --threads 1"
+        words += f" --seconds 120 --output {output} {more}"
+        monkeypatch.setattr(sys, "argv", ["compare.py", *words.split()])
+        compare.main()
+        result = json.loads(output.read_text())
+        assert json.loads(capsys.readouterr().out) == result
+        return result
+
+    return run
+
+
+def test_a_run_with_one_peer_that_works_and_two_that_do_not(run, tmp_path):
+    import figures
+    import plot
+
+    peers = "fake_peer:Partial,fake_peer:Missing,fake_peer:Crashing"
+    result = run("compare.json", f"--peers {peers} --builds 2 --curve --curve-points 3")
     assert {cell["lane"] for cell in result["cells"]} == {"single", "batch on 1 thread"}
     single = [cell["peers"] for cell in result["cells"] if cell["lane"] == "single"]
     for target, rows in zip((0.5, 0.95), single, strict=True):
-        for row in (rows["springg"], rows["fake_peer:Partial"]):
+        for row in (rows["springg"], rows["springg-int8"], rows["fake_peer:Partial"]):
             assert row["recall"] >= target
             assert row["rounds"] == 2
             assert row["queries_per_second"]["min"] > 0
@@ -180,6 +210,85 @@ def test_a_run_with_one_peer_that_works_and_two_that_do_not(tmp_path, monkeypatc
     assert "no such library" in result["peers"]["fake_peer:Missing"]["skipped"]
     assert "SIGILL" in result["peers"]["fake_peer:Crashing"]["skipped"]
     assert any("SIGILL" in text for text in result["left_out"])
-    assert result["curves"]["single"]["fake_peer:Partial"]
-    assert json.loads(capsys.readouterr().out) == result
-    assert "| springg " in plot.table(result)
+    assert 1 < len(result["curves"]["single"]["fake_peer:Partial"]) <= 3
+    for build in result["peers"]["springg-int8"]["builds"]:
+        assert build["settings"]["quantization"] == "int8"
+        assert build["file_bytes"] > 400 * 8 * 4
+    table = plot.table(result)
+    assert "| springg " in table
+    assert "| springg-int8 " in table
+    assert "fake_peer:Partial: " in plot.summaries([result])
+    lines = dict(figures.rows(tmp_path, ["memory", "compare", "churn"]))
+    assert lines["memory"] == "no result"
+    assert lines["churn"] == "see churn.json"
+    assert "fake_peer:Partial " in lines["queries/s, single, recall 0.95"]
+    assert "no peer" in lines["queries/s, batch on 1 thread, recall 0.95"]
+    assert lines["build of springg-int8, 1 threads"].endswith(" s")
+
+
+def test_a_second_run_tries_what_the_first_found_best(run, tmp_path):
+    first = run("first.json", "--peers springg,fake_peer:Partial --builds 3")
+    used = {key for cell in first["cells"] for key in builds_of(cell["peers"]["springg"])}
+    assert 0 < len(used) < 3  # else the next assertion would say nothing
+    more = f"--peers springg,fake_peer:Partial --tuned {tmp_path / 'first.json'}"
+    second = run("second.json", more)
+    tried = {json.dumps(b["settings"]) for b in second["peers"]["springg"]["builds"]}
+    assert tried == used
+    assert [b["settings"] for b in second["peers"]["fake_peer:Partial"]["builds"]] == [
+        {"works": True}
+    ]
+    assert [cell["ours"] for cell in second["cells"]] == ["springg"] * len(second["cells"])
+
+
+def builds_of(row):
+    return [json.dumps(row["build"])] if "build" in row else []
+
+
+def test_the_ratio_is_that_of_the_fastest_of_ours():
+    from contender import Contender, cell_of
+    from tuning import Choice
+
+    cell = (0.95, "single")
+    speeds = {"springg": [10.0, 10.0], "springg-int8": [20.0, 30.0], "peer": [5.0, 10.0]}
+    contenders = []
+    for name in (*speeds, "slow"):
+        contender = Contender(name, "", configurations=[{}], most_recall={"single": 0.9})
+        if name in speeds:
+            contender.best[cell] = Choice(0, "ef", 0, 10, 0.96, 1.0)
+        contenders.append(contender)
+    found = cell_of(contenders, cell, speeds)
+    assert found["ours"] == "springg-int8"
+    assert found["peers"]["peer"]["springg_over_this"] == {"median": 3.5, "min": 3, "max": 4}
+    assert "springg_over_this" not in found["peers"]["springg"]
+    assert found["peers"]["slow"]["most_recall"] == 0.9
+    alone = cell_of(contenders[2:], cell, {"peer": [5.0]})
+    assert alone["ours"] is None
+    assert "springg_over_this" not in alone["peers"]["peer"]
+
+
+def test_options_of_the_command_line(tmp_path):
+    from compare import SHORT, parsed
+
+    short = parsed(["--dataset", "x", "--short", "--builds", "2"])
+    assert (short.builds, short.curve_points) == (2, SHORT["curve_points"])
+    assert parsed(["--dataset", "x"]).builds == 3
+    assert parsed(["--dataset", "x", "--peers", "ngt"]).peers == ["springg", "springg-int8", "ngt"]
+    assert parsed(["--dataset", "x", "--peers", "ngt,springg"]).peers == ["ngt", "springg"]
+    (tmp_path / "other.json").write_text("{}")
+    for wrong in ("--peers nobody", "--pairs 0", f"--tuned {tmp_path / 'other.json'}"):
+        with pytest.raises(SystemExit):
+            parsed(["--dataset", "x", *wrong.split()])
+
+
+def test_tables_go_between_the_markers_of_a_page(tmp_path):
+    from plot import put_into
+
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- begin one -->\nold\n<!-- end one -->\nb\n")
+    put_into(page, {"one": "new \\1\n", "two": "not here\n"})
+    expected = "a\n<!-- begin one -->\n\nnew \\1\n\n<!-- end one -->\nb\n"
+    assert page.read_text() == expected
+    put_into(page, {"one": "new \\1\n"})
+    assert page.read_text() == expected
+    with pytest.raises(SystemExit, match="none of the markers"):
+        put_into(page, {"two": ""})

@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from peers.base import Peer
 
-PEERS = {
-    "springg": "peers.springg:Springg",
+# springg's own contenders, and what each adds to the settings of its builds: one more line here is
+# one more contender.
+OURS: dict[str, dict[str, Any]] = {
+    "springg": {"quantization": "none"},
+    "springg-int8": {"quantization": "int8"},
+}
+
+PEERS = dict.fromkeys(OURS, "peers.springg:Springg") | {
     "hnswlib": "peers.hnswlib:Hnswlib",
     "faiss_hnsw": "peers.faiss_hnsw:FaissHnsw",
     "faiss_fastscan": "peers.faiss_fastscan:FaissFastScan",

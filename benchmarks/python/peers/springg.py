@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """springg itself: one segment in memory, searched through the package as a user would.
 
-A database in memory has no files, so that it has no file size here.
+A database in memory has no files: for their size the rows go once more into one in a directory.
 """
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from peers.base import Matrix, Metric, Peer, Rows, Setting, Shape, ladder
 
 
 class Springg(Peer):
-    """An index of one segment; `quantization` is whatever `compare.py --quantization` says."""
+    """An index of one segment; `OURS` in `peers/__init__.py` adds `quantization` to a build."""
 
     name = "springg"
     distribution = "springg"
@@ -41,12 +42,15 @@ class Springg(Peer):
 
     def build(self, base: Matrix, metric: Metric, threads: int) -> None:
         """Add every row, then `optimize`: one segment."""
+        self.metric, self.threads = metric, threads
         self.database: Any = springg.open(":memory:", threads=threads)
-        self.index: Any = self.database.create_index(
-            "rows", base.shape[1], metric=metric, **self.options
-        )
-        self.index.add(np.arange(len(base)), base)
-        self.index.optimize()
+        self.index = self._fill(self.database, np.arange(len(base)), base)
+
+    def _fill(self, database: Any, ids: npt.NDArray[Any], rows: Matrix) -> Any:
+        index = database.create_index("rows", rows.shape[1], metric=self.metric, **self.options)
+        index.add(ids, rows)
+        index.optimize()
+        return index
 
     def settings(self, k: int) -> Mapping[str, Sequence[Setting]]:
         """`ef`."""
@@ -63,9 +67,15 @@ class Springg(Peer):
         return self.index.search(query, k, ef=self.ef, include=()).ids
 
     def search_batch(self, queries: Matrix, k: int, threads: int) -> Rows | None:
-        """`search` of all rows, up to the lists of ids."""
+        """`search` of all rows, up to the array of ids."""
         found = self.index.search(queries, k, ef=self.ef, include=(), threads=threads)
-        return found.ids
+        return found.keys
+
+    def save(self, folder: pathlib.Path) -> bool:
+        """The same index in a directory, flushed and closed: segment, manifest, empty log."""
+        with springg.open(folder / "index", threads=self.threads) as database:
+            self._fill(database, np.asarray(self.index.ids, np.uint64), self.index.vectors)
+        return True
 
     def close(self) -> None:
         """Close the database."""

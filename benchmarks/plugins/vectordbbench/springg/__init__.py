@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""springg as a database of VectorDBBench; install.py beside this folder puts it there."""
