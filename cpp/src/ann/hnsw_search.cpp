@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ann/hnsw_search.h"
 
+#include "ann/hnsw_filtered.h"
 #include "ann/hnsw_sealed.h"
 
 namespace springg::ann {
@@ -36,7 +37,7 @@ SearchScratch& thread_scratch() {
 GraphAnswer SealedGraph::search(const Space& space, const Query& query,
                                 const GraphQuery& request) const {
   const SealedGraphAccess sight{*this, std::min(request.row_limit, rows_)};
-  return search_graph(sight, VectorRanker{space, query}, request);
+  return search_rows(sight, VectorRanker{space, query}, request);
 }
 
 GraphAnswer SealedGraph::search(const Space& space, const Query& query,
@@ -48,7 +49,7 @@ GraphAnswer SealedGraph::search(const Space& space, const Query& query,
   const SealedGraphAccess sight{*this, std::min(request.row_limit, rows_)};
   GraphQuery wide = request;
   wide.k = std::min(std::max(request.ef, request.k), reranked(request.k));
-  GraphAnswer answer = search_graph(sight, CodeRanker{codes, code_query}, wide);
+  GraphAnswer answer = search_rows(sight, CodeRanker{codes, code_query}, wide);
   rank_exactly(space, query, request.k, answer);
   return answer;
 }

@@ -39,6 +39,9 @@ class SegmentPart final : public Part, public BackgroundTask {
     return codes_.has_value() ? graph_.search(space_, query, *codes_, request)
                               : graph_.search(space_, query, request);
   }
+  ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
+                                 std::uint32_t begin, std::uint32_t end,
+                                 std::size_t k) const override;
   PartBytes bytes() const override;
   void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override {
     segment_->compare_vectors(first, last);
