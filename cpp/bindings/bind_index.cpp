@@ -173,7 +173,8 @@ void bind_view(py::module_& module) {
             return python_records(std::move(batch), include_of(include));
           },
           py::arg("begin"), py::arg("end"), py::arg("include"))
-      .def("vectors", &python_vectors, py::arg("dtype"), py::arg("dimensions"));
+      .def("vectors", &python_vectors, py::arg("dtype"), py::arg("dimensions"))
+      .def("check_open", [](const ViewHandle& self) { check(self.view->check_open()); });
 }
 
 void bind_settings(py::class_<IndexHandle>& index) {

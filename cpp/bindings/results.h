@@ -44,7 +44,7 @@ py::object python_hits(py::handle type, QueryHits&& hits);
 // general one through pybind11 takes longer than the rest of a short call.
 void bind_query_hits(py::module_& module);
 
-// Adds search(index, queries, k, ef, exact, min_score, filter, include, threads, type) to the
+// Adds search(rows, queries, k, ef, way, min_score, filter, include, threads, type) to the
 // module, as a plain CPython function for the same reason.
 void bind_search(py::module_& module);
 

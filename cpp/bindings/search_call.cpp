@@ -18,11 +18,11 @@ namespace springg::bindings {
 namespace {
 
 enum Argument {
-  kIndex,
+  kRows,
   kQueries,
   kK,
   kEf,
-  kExact,
+  kWay,
   kMinScore,
   kFilter,
   kInclude,
@@ -47,13 +47,20 @@ void set_filter(py::handle filter, RowFilter& out) {
                        static_cast<std::size_t>(mask.shape(0)));
 }
 
+// False and true are what `exact` says; 2 and 3 are FilteredWalk, for benchmarks.
+void set_way(PyObject* way, SearchOptions& out) {
+  if (way == Py_False) return;
+  const std::uint64_t number = way == Py_True ? 1 : unsigned_of(way, "way", 3);
+  out.exact = number == 1;
+  if (number == 2) out.filter.walk = FilteredWalk::kTwoHop;
+  if (number == 3) out.filter.walk = FilteredWalk::kPlain;
+}
+
 SearchOptions options_of(PyObject* const* arguments) {
   SearchOptions options;
   options.k = size_of(arguments[kK], "k");
   if (arguments[kEf] != Py_None) options.ef = size_of(arguments[kEf], "ef");
-  const int exact = PyObject_IsTrue(arguments[kExact]);
-  if (exact < 0) throw py::error_already_set();
-  options.exact = exact != 0;
+  set_way(arguments[kWay], options);
   if (arguments[kMinScore] != Py_None) {
     options.min_score = real_of(arguments[kMinScore], "min_score");
   }
@@ -64,6 +71,26 @@ SearchOptions options_of(PyObject* const* arguments) {
   return options;
 }
 
+// `rows`: Index or IndexView.
+template <class Rows>
+py::object search_in(const Rows& rows, const MatrixView& queries, bool batch,
+                     PyObject* const* arguments) {
+  const SearchOptions options = options_of(arguments);
+  const std::size_t dimensions = options.include.vectors ? queries.dimensions : 0;
+  if (!batch && !options.exact && !options.filter.active()) {
+    // Microseconds of work: the plainest release of the GIL, and no signals.
+    PyThreadState* thread = PyEval_SaveThread();
+    Result<SearchResult> found = rows.search(queries, options, nullptr);
+    PyEval_RestoreThread(thread);
+    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), dimensions));
+  }
+  CallProgress progress{py::none()};
+  SearchResult found =
+      with_progress(progress, [&](Progress* p) { return rows.search(queries, options, p); });
+  if (batch) return py::cast(hits_of_batch(std::move(found), dimensions));
+  return python_hits(arguments[kType], hits_of_query(std::move(found), dimensions));
+}
+
 // Hits of one query are of the type that was passed: QueryHits, or the façade's subclass of it.
 // NotImplemented when `queries` cannot be read in place: the façade converts and calls again.
 py::object search(PyObject* const* arguments) {
@@ -72,23 +99,14 @@ py::object search(PyObject* const* arguments) {
   const auto queries = py::reinterpret_borrow<py::array>(arguments[kQueries]);
   const std::optional<MatrixView> view = matrix_in_place(queries);
   if (!view) return not_in_place;
-  const auto& handle = py::handle(arguments[kIndex]).cast<const IndexHandle&>();
-  const SearchOptions options = options_of(arguments);
-  const Index& index = *handle.index;
-  const std::size_t dimensions = options.include.vectors ? index.options().dimensions : 0;
   const bool batch = queries.ndim() == 2;
-  if (!batch && !options.exact && !options.filter.active()) {
-    // Microseconds of work: the plainest release of the GIL, and no signals.
-    PyThreadState* thread = PyEval_SaveThread();
-    Result<SearchResult> found = index.search(*view, options, nullptr);
-    PyEval_RestoreThread(thread);
-    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), dimensions));
+  // Most are of an index: it is tried first, and an exception would take longer than a search.
+  py::detail::make_caster<IndexHandle> index;
+  if (index.load(arguments[kRows], false)) {
+    return search_in(*static_cast<IndexHandle&>(index).index, *view, batch, arguments);
   }
-  CallProgress progress{py::none()};
-  SearchResult found =
-      with_progress(progress, [&](Progress* p) { return index.search(*view, options, p); });
-  if (batch) return py::cast(hits_of_batch(std::move(found), dimensions));
-  return python_hits(arguments[kType], hits_of_query(std::move(found), dimensions));
+  const auto& pinned = py::handle(arguments[kRows]).cast<const ViewHandle&>();
+  return search_in(*pinned.view, *view, batch, arguments);
 }
 
 PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_ssize_t count) {
@@ -104,7 +122,7 @@ PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_s
 PyMethodDef kSearchMethods[] = {
     {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
      METH_FASTCALL,
-     "search(index, queries, k, ef, exact, min_score, allowed, include, threads, kind, /)\n--\n\n"
+     "search(rows, queries, k, ef, way, min_score, allowed, include, threads, kind, /)\n--\n\n"
      "`kind` of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
     {nullptr, nullptr, 0, nullptr}};
 

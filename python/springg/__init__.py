@@ -42,6 +42,7 @@ from springg.errors import (
     Unsupported,
 )
 from springg.index import Index
+from springg.index_view import IndexView
 from springg.maintenance import CheckReport, Problem, SnapshotInfo, check, restore
 from springg.types import BatchHits, Hit, Hits, Record
 
@@ -64,6 +65,7 @@ __all__ = [
     "Id",
     "ImportReport",
     "Index",
+    "IndexView",
     "Internal",
     "InvalidArgument",
     "IoError",

@@ -62,6 +62,7 @@ class IndexView:
     def ids(self, begin: int, end: int) -> list[Id]: ...
     def records(self, begin: int, end: int, include: int) -> _Records: ...
     def vectors(self, dtype: Any, dimensions: int) -> npt.NDArray[Any]: ...
+    def check_open(self) -> None: ...
 
 class Index:
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...  # always TypeError
@@ -150,11 +151,11 @@ class Database:
 def restore(snapshot: bytes, path: bytes) -> None: ...
 def check(path: bytes, repair: bool) -> _Report: ...
 def search(
-    index: Index,
+    rows: Index | IndexView,
     queries: Any,
     k: int,
     ef: int | None,
-    exact: bool,
+    way: int,  # exact or not; 2 and 3 force how a filter is gone about, for benchmarks
     min_score: float | None,
     allowed: npt.NDArray[np.bool_] | Ids | None,
     include: int,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -13,9 +13,11 @@ from springg._index_files import IndexFiles
 from springg._index_settings import IndexSettings
 from springg._progress import reporting
 from springg._scanning import checked_batch_size, ids_of_view, scan_view
+from springg._searching import Searching
 from springg._settings import checked
 from springg.errors import InvalidArgument, error_of
-from springg.types import BatchHits, Hits, Record, records
+from springg.index_view import IndexView
+from springg.types import BatchHits, Record, records
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,17 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Index"]
 
-_FLAGS: dict[Any, int] = {("metadata",): _arrays.INCLUDE_METADATA, (): 0}
-# Looked up once: a short search takes little longer than a few look-ups.
-_search = _core.search
-_ndarray = np.ndarray
-
 
 def _level(durability: Durability | None) -> str | None:
     return None if durability is None else checked("durability", durability)
 
 
-class Index(IndexFiles, IndexSettings):
+class Index(IndexFiles, IndexSettings, Searching):
     """A named set of vectors with one dimension and one metric.
 
     Made by `Database.create_index` and ``db[name]``. ``len(index)``, ``id in index``, iteration
@@ -225,120 +222,6 @@ class Index(IndexFiles, IndexSettings):
         answer = [next(live) if there else None for there in found]
         return answer[0] if column.single else answer
 
-    @overload
-    def search(
-        self,
-        vectors: Sequence[float],
-        k: int = ...,
-        *,
-        ef: int | None = ...,
-        exact: bool = ...,
-        min_score: float | None = ...,
-        filter: Any = ...,
-        include: Includes = ...,
-        threads: int = ...,
-    ) -> Hits: ...
-    @overload
-    def search(
-        self,
-        vectors: Sequence[Sequence[float]],
-        k: int = ...,
-        *,
-        ef: int | None = ...,
-        exact: bool = ...,
-        min_score: float | None = ...,
-        filter: Any = ...,
-        include: Includes = ...,
-        threads: int = ...,
-    ) -> BatchHits: ...
-    @overload
-    def search(
-        self,
-        vectors: Any,
-        k: int = ...,
-        *,
-        ef: int | None = ...,
-        exact: bool = ...,
-        min_score: float | None = ...,
-        filter: Any = ...,
-        include: Includes = ...,
-        threads: int = ...,
-    ) -> Any: ...
-    def search(
-        self,
-        vectors: Any,
-        k: int = 10,
-        *,
-        ef: int | None = None,
-        exact: bool = False,
-        min_score: float | None = None,
-        filter: Any = None,  # noqa: A002 - the word of the contract
-        include: Includes = ("metadata",),
-        threads: int = 0,
-    ) -> Hits | BatchHits:
-        """Find the nearest rows.
-
-        Parameters
-        ----------
-        vectors : array_like, shape (dimensions,) or (n, dimensions)
-            One query or many. C-contiguous float32 is read in place.
-        k : int
-            Hits a query, 1..10,000; fewer when fewer rows are live (and match).
-        ef : int, optional
-            Width of the graph search, 1..4,096: more is better recall and slower. None chooses;
-            below `k` it counts as `k`. `k` above 4,096 scans every row. An index of several
-            segments shares it out among them, so that recall is that of one.
-        exact : bool
-            Scan every row instead of walking the graph.
-        min_score : float, optional
-            Leave out hits with a lower score.
-        filter : ndarray of bool, shape (len(index),), or collection of ids, optional
-            Rows that may be found: a mask over ``index.ids``, or ids (unknown ones match
-            nothing). An array of integers means ids, not places in ``index.ids``. Matching rows
-            are scanned exactly.
-        include : iterable of {"metadata", "vector"}
-            What to bring besides ids, scores and distances.
-        threads : int
-            For a batch or an exact search; 0 takes the database's.
-
-        Returns
-        -------
-        Hits or BatchHits
-            `Hits` for one dimension, `BatchHits` for two. Equal distances are ordered by
-            insertion. Scores come from the stored vectors.
-
-        Raises
-        ------
-        DimensionMismatch, InvalidArgument, TypeError
-
-        Notes
-        -----
-        One approximate query runs on the caller's thread. Cost: at most about ``ef * 2m``
-        distances in one segment; where there are several, about two to three times as many, and
-        at least ``k * 2m`` in each.
-        """
-        allowed = None if filter is None else _arrays.row_filter(filter)
-        try:
-            flags = _FLAGS[include]
-        except (KeyError, TypeError):
-            flags = _arrays.include_flags(include)
-        asked: Any = exact
-        scan = asked if type(asked) is bool else _arrays.boolean("exact", asked)
-        in_place = type(vectors) is _ndarray
-        queries = vectors if in_place else _arrays.as_queries(vectors, self.dimensions)
-        # Not by *arguments: packing them takes a tenth of the shortest search.
-        found = _search(self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits)
-        if found is NotImplemented:
-            queries = _arrays.as_queries(queries, self.dimensions)
-            found = _search(
-                self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits
-            )
-        if type(found) is Hits:
-            return found
-        if len(found) == 0:
-            _arrays.check_width_of_none(queries, self.dimensions)
-        return BatchHits(found)
-
     @property
     def vectors(self) -> npt.NDArray[Any]:
         """Every vector, as sent, in the order of `ids`; read-only, of the index's dtype.
@@ -356,6 +239,19 @@ class Index(IndexFiles, IndexSettings):
         """Every id, in insertion order. A copy; O(rows)."""
         view = self._core.view()
         return view.ids(0, len(view))
+
+    def view(self) -> IndexView:
+        """Pin the state of this moment: its `ids`, its `vectors`, and `search` in it.
+
+        While others write, ``index.ids`` and a later ``index.search(..., filter=mask)`` may speak
+        of different rows; those of one view never do. Copies no row; it keeps the memory of its
+        rows until it is dropped.
+
+        Returns
+        -------
+        IndexView
+        """
+        return IndexView(self)
 
     def scan(
         self, batch_size: int = 1000, *, include: Includes = ("vector", "metadata")

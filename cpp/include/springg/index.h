@@ -75,10 +75,17 @@ class IndexView {
   // Copies every live vector, in the index's dtype, to `out` (rows() x dimensions, packed).
   // Allocates nothing.
   virtual void copy_vectors(void* out) const = 0;
+  // As Index::search() in this state; a filter's mask is over positions. kFailedPrecondition as
+  // check_open(); the other errors are those of Index::search(), and nothing is thrown.
+  virtual Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,
+                                      Progress* progress) const = 0;
   // Call it after the reads above and before what they returned is believed: kCorruption names the
   // file of rows that cannot be read any more, because it was truncated or the disk failed; zeros
   // were read in their place. A few loads for each segment.
   virtual Status check() const = 0;
+  // kFailedPrecondition when the database is closed, or this is a forked child of the process that
+  // opened it. The reads above work on all the same.
+  virtual Status check_open() const = 0;
 };
 
 struct IndexStats {

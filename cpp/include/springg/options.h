@@ -74,12 +74,20 @@ struct Include {
   bool vectors = false;
 };
 
-// Restricts a search to some rows. At most one of the two is set.
+// How a search with a filter goes about it. All but kChosen are for measuring the choice.
+enum class FilteredWalk : std::uint8_t {
+  kChosen,  // by what it costs: rows that match are scanned, or graphs walked
+  kTwoHop,  // graphs are walked from matching row to matching row
+  kPlain    // graphs are walked as without a filter, and matching rows kept
+};
+
+// Restricts a search to some rows. At most one of `mask` and `ids` is set.
 struct RowFilter {
   // One byte a row of Index::view() order (0 = excluded); its length must equal the live rows.
   std::optional<std::span<const std::uint8_t>> mask;
   // Rows with one of these ids; unknown ids match nothing. Not owned.
   const IdColumn* ids = nullptr;
+  FilteredWalk walk = FilteredWalk::kChosen;
 
   bool active() const noexcept { return mask.has_value() || ids != nullptr; }
 };

@@ -2,6 +2,7 @@
 #include "ann/flat.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 namespace springg::ann {
@@ -52,6 +53,66 @@ std::size_t tile_rows(std::size_t row_bytes) noexcept {
   return std::clamp(kCacheBytes / row_bytes, kTileRowsMin, kTileRowsMax);
 }
 
+// The tile kernel takes queries at one stride; each has a vector of its own.
+std::vector<float> pack(std::span<const Query> queries, std::size_t dims) {
+  std::vector<float> packed(queries.size() * dims);
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    std::copy_n(queries[q].prepared(), dims, packed.data() + q * dims);
+  }
+  return packed;
+}
+
+// Some rows of a space side by side, in the order in which they were added.
+class CopiedRows {
+ public:
+  CopiedRows(const Space& source, std::size_t capacity)
+      : source_(source),
+        vectors_(capacity * source.vectors.stride),
+        norms_(source.metric == Metric::kCosine ? capacity : 0),
+        rows_(capacity) {
+    space_ = source;
+    vector_chunk_ = vectors_.data();
+    norm_chunk_ = reinterpret_cast<const std::byte*>(norms_.data());
+    space_.vectors = {&vector_chunk_, 31, source.vectors.stride};
+    space_.inverse_norms = {&norm_chunk_, 31, sizeof(float)};
+  }
+  CopiedRows(const CopiedRows&) = delete;
+  CopiedRows& operator=(const CopiedRows&) = delete;
+
+  void add(std::uint32_t row) noexcept {
+    const std::size_t stride = source_.vectors.stride;
+    std::memcpy(vectors_.data() + size_ * stride, source_.vectors.row(row), stride);
+    if (!norms_.empty()) norms_[size_] = inverse_norm_of(source_, row);
+    rows_[size_++] = row;
+  }
+  void clear() noexcept { size_ = 0; }
+  std::size_t size() const noexcept { return size_; }
+  bool full() const noexcept { return size_ == rows_.size(); }
+  const Space& space() const noexcept { return space_; }
+  std::uint32_t row(std::size_t place) const noexcept { return rows_[place]; }
+
+ private:
+  const Space& source_;
+  Space space_;
+  std::vector<std::byte> vectors_;
+  std::vector<float> norms_;
+  std::vector<std::uint32_t> rows_;
+  const std::byte* vector_chunk_ = nullptr;
+  const std::byte* norm_chunk_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+void offer_copied(const CopiedRows& copied, const float* ranks, TopK& top) {
+  const std::size_t count = copied.size();
+  for (std::size_t i = 0; i < count; i += kCompareWidth) {
+    const std::size_t width = std::min(kCompareWidth, count - i);
+    if (!any_not_above(ranks + i, width, top.worst())) continue;
+    for (std::size_t j = i; j < i + width; ++j) {
+      if (ranks[j] <= top.worst()) top.offer({ranks[j], copied.row(j)});
+    }
+  }
+}
+
 }  // namespace
 
 void scan_rows(const Space& space, const Query& query, std::uint32_t begin, std::uint32_t end,
@@ -65,28 +126,30 @@ void scan_rows(const Space& space, const Query& query, std::uint32_t begin, std:
   }
 }
 
-void scan_listed(const Space& space, const Query& query, std::span<const std::uint32_t> rows,
-                 TopK& top) {
+void scan_matching(const Space& space, const Query& query, const base::RowMask& wanted,
+                   std::uint32_t begin, std::uint32_t end, TopK& top) {
   float ranks[kScanBlock];
-  while (!rows.empty()) {
-    const std::size_t count = std::min(kScanBlock, rows.size());
-    query.gather(space, rows.data(), count, ranks);
+  std::uint32_t rows[kScanBlock];
+  std::size_t count = 0;
+  const auto rank_collected = [&] {
+    query.gather(space, rows, count, ranks);
     for (std::size_t i = 0; i < count; ++i) {
       if (ranks[i] <= top.worst()) top.offer({ranks[i], rows[i]});
     }
-    rows = rows.subspan(count);
-  }
+    count = 0;
+  };
+  wanted.for_each(begin, end, [&](std::uint32_t row) {
+    rows[count++] = row;
+    if (count == kScanBlock) rank_collected();
+  });
+  rank_collected();
 }
 
 void scan_rows_batch(const Space& space, std::span<const Query> queries, std::uint32_t begin,
                      std::uint32_t end, const base::RowBits& excluded, std::span<TopK> tops) {
   const std::size_t dims = space.dimensions;
   const std::size_t block_rows = tile_rows(space.vectors.stride);
-  // The tile kernel takes queries at one stride; each has a vector of its own.
-  std::vector<float> packed(queries.size() * dims);
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    std::copy_n(queries[q].prepared(), dims, packed.data() + q * dims);
-  }
+  const std::vector<float> packed = pack(queries, dims);
   std::vector<float> values(kTileQueries * block_rows);
   while (begin < end) {
     const std::uint32_t stop = std::min(end, chunk_end(space.vectors, begin));
@@ -101,6 +164,32 @@ void scan_rows_batch(const Space& space, std::span<const Query> queries, std::ui
     }
     begin += static_cast<std::uint32_t>(rows);
   }
+}
+
+void scan_matching_batch(const Space& space, std::span<const Query> queries,
+                         const base::RowMask& wanted, std::uint32_t begin, std::uint32_t end,
+                         std::span<TopK> tops) {
+  const std::size_t dims = space.dimensions;
+  const std::vector<float> packed = pack(queries, dims);
+  CopiedRows copied(space, tile_rows(space.vectors.stride));
+  std::vector<float> values(kTileQueries * tile_rows(space.vectors.stride));
+  const auto rank_copied = [&] {
+    const std::size_t rows = copied.size();
+    for (std::size_t first = 0; first < queries.size(); first += kTileQueries) {
+      const std::size_t group = std::min(kTileQueries, queries.size() - first);
+      scan_tile(copied.space(), packed.data() + first * dims, group, 0,
+                static_cast<std::uint32_t>(rows), values.data());
+      for (std::size_t q = 0; q < group; ++q) {
+        offer_copied(copied, values.data() + q * rows, tops[first + q]);
+      }
+    }
+    copied.clear();
+  };
+  wanted.for_each(begin, end, [&](std::uint32_t row) {
+    copied.add(row);
+    if (copied.full()) rank_copied();
+  });
+  rank_copied();
 }
 
 }  // namespace springg::ann

@@ -25,6 +25,7 @@
 #include "ann/top_k.h"
 #include "base/executor.h"
 #include "base/row_bits.h"
+#include "base/row_mask.h"
 #include "quant/codes.h"
 #include "springg/progress.h"
 #include "springg/status.h"
@@ -39,6 +40,9 @@ struct GraphOptions {
   std::uint64_t seed = 0;
 };
 
+// How to walk where only some rows match (hnsw_filtered.h).
+enum class MatchWalk : std::uint8_t { kTwoHop, kPlain };
+
 // One approximate search.
 struct GraphQuery {
   std::size_t k = 10;
@@ -49,10 +53,18 @@ struct GraphQuery {
   // with deleted rows.
   float stretch = 0;
   std::uint32_t hidden = kNoRow;  // a row of the base layer alone that is as if it were not there
+
+  // Rows that may be returned, of which none is deleted; null: all that are not. Then `deleted` is
+  // not looked at.
+  const base::RowMask* matching = nullptr;
+  MatchWalk walk = MatchWalk::kTwoHop;
+  std::span<const std::uint32_t> seeds;             // matching rows that kTwoHop begins at, too
+  std::uint64_t distances_max = ~std::uint64_t{0};  // kPlain ends there, starved
 };
 struct GraphAnswer {
   std::vector<Neighbor> neighbors;  // nearest first, at most k
   std::uint64_t distances_computed = 0;
+  bool starved = false;  // of a walk among matching rows: it did not meet ef of them
 };
 
 class SealedGraph;

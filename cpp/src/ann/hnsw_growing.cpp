@@ -6,11 +6,11 @@
 #include "ann/hnsw.h"
 #include "ann/hnsw_adopt.h"
 #include "ann/hnsw_build.h"
+#include "ann/hnsw_filtered.h"
 #include "ann/hnsw_image.h"
 #include "ann/hnsw_links.h"
 #include "ann/hnsw_refine.h"
 #include "ann/hnsw_repair.h"
-#include "ann/hnsw_search.h"
 
 namespace springg::ann {
 
@@ -75,7 +75,7 @@ class GrowingGraphImpl final : public GrowingGraph {
 
   GraphAnswer search(const Space& space, const Query& query,
                      const GraphQuery& request) const override {
-    return search_graph(GrowingSight(data_, request.row_limit), VectorRanker{space, query},
+    return search_rows(GrowingSight(data_, request.row_limit), VectorRanker{space, query},
                         request);
   }
 

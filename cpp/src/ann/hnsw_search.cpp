@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ann/hnsw_search.h"
 
+#include "ann/hnsw_filtered.h"
 #include "ann/hnsw_sealed.h"
 
 namespace springg::ann {
@@ -13,9 +14,10 @@ constexpr float kDeviations = 2;
 // Rows ranked exactly between two looks at what is left.
 constexpr std::size_t kStep = 8;
 
-// Ranks the best of the pool exactly, for as long as an estimate may hide a row of the k best.
-void rank_exactly(const Space& space, const Query& query, std::size_t k, float slack,
-                  GraphAnswer& answer) {
+}  // namespace
+
+void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, float deviation,
+                       GraphAnswer& answer) {
   SearchScratch& scratch = thread_scratch();
   const SearchPool& pool = scratch.pool;
   TopK top(std::min(k, pool.size()));
@@ -32,7 +34,7 @@ void rank_exactly(const Space& space, const Query& query, std::size_t k, float s
     rank_next(std::min({k, pool.size() - at, SearchScratch::kLinksMax}));
   }
   while (at < pool.size()) {
-    const float reach = top.worst() + slack;
+    const float reach = top.worst() + kDeviations * deviation;
     std::size_t count = 0;
     while (count < kStep && at + count < pool.size() && rank_of(pool.keys()[at + count]) <= reach) {
       ++count;
@@ -44,8 +46,6 @@ void rank_exactly(const Space& space, const Query& query, std::size_t k, float s
   answer.neighbors = top.take_sorted();
 }
 
-}  // namespace
-
 SearchScratch& thread_scratch() {
   thread_local SearchScratch scratch;
   return scratch;
@@ -54,7 +54,7 @@ SearchScratch& thread_scratch() {
 GraphAnswer SealedGraph::search(const Space& space, const Query& query,
                                 const GraphQuery& request) const {
   const SealedGraphAccess sight{*this, std::min(request.row_limit, rows_)};
-  return search_graph(sight, VectorRanker{space, query}, request);
+  return search_rows(sight, VectorRanker{space, query}, request);
 }
 
 GraphAnswer SealedGraph::search(const Space& space, const Query& query, const quant::Codes& codes,
@@ -66,9 +66,12 @@ GraphAnswer SealedGraph::search(const Space& space, const Query& query, const qu
   const SealedGraphAccess sight{*this, std::min(request.row_limit, rows_)};
   GraphAnswer answer;
   if (sight.limit() == 0 || request.k == 0) return answer;
-  const float slack = kDeviations * code_query.deviation();
-  answer.distances_computed = fill_pool(sight, CodeRanker{codes, code_query}, request, slack);
-  rank_exactly(space, query, request.k, slack, answer);
+  const float deviation = code_query.deviation();
+  const Filled filled =
+      fill_with_rows(sight, CodeRanker{codes, code_query}, request, kDeviations * deviation);
+  answer.distances_computed = filled.distances;
+  answer.starved = filled.starved;
+  rank_pool_exactly(space, query, request.k, deviation, answer);
   return answer;
 }
 

@@ -299,19 +299,9 @@ std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& req
   return task.distances;
 }
 
-// The `k` best that the walk finds, by the ranker's ranks.
-template <class Sight, class Ranker>
-GraphAnswer search_graph(const Sight& sight, Ranker ranker, const GraphQuery& request) {
-  GraphAnswer answer;
-  if (sight.limit() == 0 || request.k == 0) return answer;
-  answer.distances_computed = fill_pool(sight, ranker, request);
-  const SearchPool& pool = thread_scratch().pool;
-  const std::size_t count = std::min(request.k, pool.size());
-  answer.neighbors.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    answer.neighbors.push_back({rank_of(pool.keys()[i]), number_of(pool.keys()[i])});
-  }
-  return answer;
-}
+// The k nearest of the pool, whose numbers are rows and whose ranks are estimates with this standard
+// deviation: the best are ranked on their vectors, for as long as an estimate may hide one of the k.
+void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, float deviation,
+                       GraphAnswer& answer);
 
 }  // namespace springg::ann

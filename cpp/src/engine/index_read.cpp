@@ -64,11 +64,8 @@ Result<SearchResult> IndexImpl::search(const MatrixView& queries, const SearchOp
                                        Progress* progress) const {
   return call(*runtime_, [&]() -> Result<SearchResult> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
-    SPRINGG_RETURN_IF_ERROR(check_search(options_, queries, options));
     const std::shared_ptr<const View> view = current();
-    auto found = search_view(*view, options_, queries, options, runtime_->pool, progress);
-    SPRINGG_RETURN_IF_ERROR(check_readable(view->parts));
-    return found;
+    return checked_search(*view, options_, queries, options, runtime_->pool, progress);
   });
 }
 
@@ -76,7 +73,7 @@ Result<std::shared_ptr<const IndexView>> IndexImpl::view() const {
   return call(*runtime_, [&]() -> Result<std::shared_ptr<const IndexView>> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     return std::shared_ptr<const IndexView>(
-        std::make_shared<const IndexViewImpl>(current(), options_));
+        std::make_shared<const IndexViewImpl>(current(), options_, runtime_));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/search.h"
 #include "engine/segment_part.h"
 #include "engine/vector_codec.h"
 
@@ -14,31 +15,17 @@ namespace springg::engine {
 namespace {
 
 using base::RowBits;
+using base::RowMask;
 
-constexpr std::uint32_t kWordRows = 64;
+constexpr std::uint32_t kWordRows = RowMask::kWordRows;
 // Words whose live rows are counted together: what finding a position looks at, one by one.
 constexpr std::uint32_t kBlockWords = 64;
-
-// Which of the rows [64 * word, 64 * word + 64) are there and live, the first in the lowest bit.
-std::uint64_t live_word(const PartView& part, const RowBits& deleted, std::uint32_t word) noexcept {
-  const std::size_t chunk = word / RowBits::kChunkWords;
-  std::uint64_t live = ~std::uint64_t{0};
-  if (chunk < deleted.chunk_count && deleted.chunks[chunk] != nullptr) {
-    live = ~deleted.chunks[chunk][word % RowBits::kChunkWords];
-  }
-  const std::uint32_t rows = part.rows - word * kWordRows;
-  return rows < kWordRows ? live & ((std::uint64_t{1} << rows) - 1) : live;
-}
-
-std::uint32_t word_count(std::uint32_t rows) noexcept {
-  return rows / kWordRows + (rows % kWordRows == 0 ? 0 : 1);
-}
 
 std::vector<std::uint32_t> live_before_blocks(const PartView& part) {
   const RowBits deleted = part.deleted();
   std::vector<std::uint32_t> before;
   if (deleted.empty()) return before;
-  const std::uint32_t words = word_count(part.rows);
+  const std::uint32_t words = RowMask::words_of(part.rows);
   std::uint32_t live = 0;
   for (std::uint32_t word = 0; word < words; ++word) {
     if (word % kBlockWords == 0) before.push_back(live);
@@ -49,8 +36,9 @@ std::vector<std::uint32_t> live_before_blocks(const PartView& part) {
 
 }  // namespace
 
-IndexViewImpl::IndexViewImpl(std::shared_ptr<const View> view, const IndexOptions& options)
-    : view_(std::move(view)), options_(options) {
+IndexViewImpl::IndexViewImpl(std::shared_ptr<const View> view, const IndexOptions& options,
+                             std::shared_ptr<Runtime> runtime)
+    : view_(std::move(view)), options_(options), runtime_(std::move(runtime)) {
   std::size_t end = 0;
   for (const PartView& part : view_->parts) {
     ends_.push_back(end += part.live_rows());
@@ -84,7 +72,7 @@ std::size_t IndexViewImpl::visit_part(
     first = block * kBlockWords;
     skip -= before[block];
   }
-  const std::uint32_t words = word_count(part.rows);
+  const std::uint32_t words = RowMask::words_of(part.rows);
   std::size_t visited = 0;
   for (auto word = static_cast<std::uint32_t>(first); word < words; ++word) {
     std::uint64_t live = live_word(part, deleted, word);
@@ -154,6 +142,17 @@ void IndexViewImpl::copy_vectors(void* out) const {
     std::memcpy(to, part.part->space().vectors.row(row), bytes);
     to += bytes;
   });
+}
+
+Result<SearchResult> IndexViewImpl::search(const MatrixView& queries, const SearchOptions& options,
+                                           Progress* progress) const {
+  return call(*runtime_, [&]() -> Result<SearchResult> {
+    return checked_search(*view_, options_, queries, options, runtime_->pool, progress);
+  });
+}
+
+Status IndexViewImpl::check_open() const {
+  return call(*runtime_, []() -> Status { return {}; });
 }
 
 }  // namespace springg::engine

@@ -43,10 +43,17 @@ class Part {
                                         const ann::GraphQuery& request) const = 0;
   // The ef that was measured to give the k nearest with this recall; 0: it was not measured.
   virtual std::size_t ef_for(float /*recall*/, std::size_t /*k*/) const noexcept { return 0; }
+  // The k nearest of the rows of `wanted` in [begin, end), each of them measured: on codes where
+  // the part has some and the rows are many. Vectors that are measured are compared first.
+  virtual ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
+                                         std::uint32_t begin, std::uint32_t end,
+                                         std::size_t k) const;
   virtual PartBytes bytes() const = 0;
   // As storage::Segment has them: before vectors are believed, and that they can be already.
   virtual void compare_vectors(std::uint32_t /*first*/, std::uint32_t /*last*/) const noexcept {}
   virtual bool compared() const noexcept { return true; }
+  // The same for those of `wanted` in [begin, end).
+  void compare_matching(const base::RowMask& wanted, std::uint32_t begin, std::uint32_t end) const;
 
   virtual Memtable* memtable() noexcept { return nullptr; }
   virtual const SegmentPart* segment() const noexcept { return nullptr; }

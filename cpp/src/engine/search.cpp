@@ -32,12 +32,11 @@ Status check_range(const char* what, std::size_t value, std::size_t high) {
 }
 
 bool scans(const SearchOptions& options) {
-  return options.exact || options.filter.active() || options.k > limits::kGraphSearchKMax;
+  return options.exact || options.k > limits::kGraphSearchKMax;
 }
 
-bool worth_threads(const View& view, const IndexOptions& index, std::size_t queries) {
-  if (queries > 1) return true;
-  return view.live_rows * vector_bytes(index.dtype, index.dimensions) > kParallelScanBytes;
+bool worth_threads(std::uint64_t rows, const IndexOptions& index, std::size_t queries) {
+  return queries > 1 || rows * vector_bytes(index.dtype, index.dimensions) > kParallelScanBytes;
 }
 
 std::vector<ann::Query> prepare(const View& view, const MatrixView& queries) {
@@ -50,12 +49,12 @@ std::vector<ann::Query> prepare(const View& view, const MatrixView& queries) {
 }
 
 std::uint64_t scan_all(const SearchJob& job, const std::vector<ann::Query>& queries,
-                       const ListedRows* listed, std::vector<HitList>& hits) {
+                       std::vector<HitList>& hits) {
   const std::size_t block = std::clamp(kBlockHitsMax / job.k, std::size_t{1}, kBlockQueriesMax);
   std::uint64_t distances = 0;
   for (std::size_t begin = 0; begin < queries.size() && !job.poller.stopped(); begin += block) {
     const std::size_t count = std::min(block, queries.size() - begin);
-    distances += scan_view(job, std::span(queries).subspan(begin, count), listed,
+    distances += scan_view(job, std::span(queries).subspan(begin, count),
                            std::span(hits).subspan(begin, count));
   }
   return distances;
@@ -125,25 +124,42 @@ Status check_search(const IndexOptions& index, const MatrixView& queries,
   return {};
 }
 
+Result<SearchResult> checked_search(const View& view, const IndexOptions& index,
+                                    const MatrixView& queries, const SearchOptions& options,
+                                    ThreadPool& pool, Progress* progress) {
+  SPRINGG_RETURN_IF_ERROR(check_search(index, queries, options));
+  auto found = search_view(view, index, queries, options, pool, progress);
+  SPRINGG_RETURN_IF_ERROR(check_readable(view.parts));
+  return found;
+}
+
 Result<SearchResult> search_view(const View& view, const IndexOptions& index,
                                  const MatrixView& queries, const SearchOptions& options,
                                  ThreadPool& pool, Progress* progress) {
   std::vector<HitList> hits(queries.rows);
   Poller poller(progress, queries.rows);
   std::uint64_t distances = 0;
-  std::optional<ListedRows> listed;
+  std::optional<MatchSet> matches;
   if (options.filter.active()) {
-    SPRINGG_ASSIGN_OR_RETURN(listed, listed_rows(view, options.filter));
+    SPRINGG_ASSIGN_OR_RETURN(matches, matching_rows(view, options.filter));
   }
-  if (!view.parts.empty() && queries.rows != 0) {
-    const bool scan = scans(options);
-    const bool threads = scan ? worth_threads(view, index, queries.rows) : queries.rows > 1;
-    LimitedExecutor executor(pool, threads ? options.threads : 1);
+  const std::uint64_t rows = matches.has_value() ? matches->rows : view.live_rows;
+  if (rows != 0 && queries.rows != 0) {
     const std::size_t ef = std::max(options.ef.value_or(chosen_ef(view, options.k)), options.k);
-    const SearchJob job{view, index, options.k, ef, executor, poller};
+    const MatchSet* const filter = matches.has_value() ? &*matches : nullptr;
+    std::vector<PartPlan> plans;
+    if (filter != nullptr && !scans(options)) {
+      plans = plan_parts(view, *filter,
+                         {.ef = ef, .queries = queries.rows, .walk = options.filter.walk});
+    }
+    // One query goes part by part on the caller's thread, and so on codes.
+    const bool scan =
+        scans(options) || (filter != nullptr && queries.rows > 1 && scans_alone(plans));
+    const bool threads = scan ? worth_threads(rows, index, queries.rows) : queries.rows > 1;
+    LimitedExecutor executor(pool, threads ? options.threads : 1);
+    const SearchJob job{view, index, options.k, ef, executor, poller, filter, std::move(plans)};
     const std::vector<ann::Query> prepared = prepare(view, queries);
-    distances = scan ? scan_all(job, prepared, listed.has_value() ? &*listed : nullptr, hits)
-                     : walk_all(job, prepared, hits);
+    distances = scan ? scan_all(job, prepared, hits) : walk_all(job, prepared, hits);
     SPRINGG_RETURN_IF_ERROR(poller.status());
     if (!scan) compare_found(view, hits);
   }

@@ -11,7 +11,9 @@
 
 #include "ann/flat.h"
 #include "ann/space.h"
+#include "base/row_mask.h"
 #include "engine/poller.h"
+#include "engine/search_plan.h"
 #include "engine/thread_pool.h"
 #include "engine/view.h"
 #include "springg/index.h"
@@ -22,6 +24,10 @@ namespace springg::engine {
 Status check_search(const IndexOptions& index, const MatrixView& queries,
                     const SearchOptions& options);
 
+// check_search(), search_view(), and whether what it read could be read.
+Result<SearchResult> checked_search(const View& view, const IndexOptions& index,
+                                    const MatrixView& queries, const SearchOptions& options,
+                                    ThreadPool& pool, Progress* progress);
 // Options are checked already.
 Result<SearchResult> search_view(const View& view, const IndexOptions& index,
                                  const MatrixView& queries, const SearchOptions& options,
@@ -34,9 +40,13 @@ struct Hit {
 };
 using HitList = std::vector<Hit>;  // of one query
 
-// Which rows a filter leaves: a list a part, ascending, of live rows.
-using ListedRows = std::vector<std::vector<std::uint32_t>>;
-Result<ListedRows> listed_rows(const View& view, const RowFilter& filter);
+// The live rows that a filter leaves, a mask for each part. Whatever filters by something else than
+// a mask or ids makes one of these too: nothing below asks where it came from.
+struct MatchSet {
+  std::vector<base::RowMask> parts;
+  std::uint64_t rows = 0;  // of all parts
+};
+Result<MatchSet> matching_rows(const View& view, const RowFilter& filter);
 
 // Parts of search_view(). All of one search share this.
 struct SearchJob {
@@ -46,13 +56,15 @@ struct SearchJob {
   std::size_t ef;
   base::Executor& executor;
   Poller& poller;
+  const MatchSet* matches;      // null: no filter
+  std::vector<PartPlan> plans;  // one a part, when there is a filter
 };
 
 // Best k of `hits` in order; the rest is cut off.
 void keep_best(HitList& hits, std::size_t k);
-// Scans all live rows, or the listed ones, for each query. Returns the distances computed.
+// Scans all live rows, or those that match, for each query. Returns the distances computed.
 std::uint64_t scan_view(const SearchJob& job, std::span<const ann::Query> queries,
-                        const ListedRows* listed, std::span<HitList> hits);
+                        std::span<HitList> hits);
 // Walks the graphs for one query, each as wide as its part's share of the rows asks for
 // (docs/adr/0011), and scans what they do not cover.
 std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits);

@@ -13,29 +13,30 @@ namespace {
 // and few enough that a task of a large block of queries ends within some 10 ms.
 constexpr std::size_t kTaskBytes = std::size_t{1} << 20;
 constexpr std::size_t kTaskRowsMin = 64;
+// Fewer queries do not pay for copying the matching rows side by side.
+constexpr std::size_t kBatchQueriesMin = 4;
 
 // Scans one part for a block of queries: each task takes a range of rows, each thread keeps its own
 // best, and the best of all threads do not depend on who saw which range.
 class PartScan {
  public:
-  PartScan(const SearchJob& job, std::span<const ann::Query> queries, std::uint32_t number,
-           const std::vector<std::uint32_t>* listed)
+  PartScan(const SearchJob& job, std::span<const ann::Query> queries, std::uint32_t number)
       : job_(job),
         queries_(queries),
         number_(number),
         part_(job.view.parts[number]),
         space_(part_.part->space()),
         deleted_(part_.deleted()),
-        listed_(listed),
-        positions_(listed == nullptr ? part_.rows : listed->size()),
+        matching_(job.matches == nullptr ? nullptr : &job.matches->parts[number]),
+        scanned_(matching_ == nullptr ? part_.live_rows() : matching_->size()),
         tops_(job.executor.concurrency()) {}
 
   std::uint64_t run(std::span<HitList> hits) {
-    const std::size_t step = std::max(kTaskRowsMin, kTaskBytes / space_.vectors.stride);
-    const std::size_t tasks = (positions_ + step - 1) / step;
-    job_.executor.run(tasks, [&](std::size_t task, unsigned worker) {
+    const std::vector<std::uint32_t> begins = task_begins();
+    job_.executor.run(begins.size(), [&](std::size_t task, unsigned worker) {
       if (!job_.poller.advance(0)) return;
-      scan(task * step, std::min(positions_, (task + 1) * step), worker);
+      const bool last = task + 1 == begins.size();
+      scan(begins[task], last ? part_.rows : begins[task + 1], worker);
     });
     for (std::vector<ann::TopK>& tops : tops_) {
       for (std::size_t query = 0; query < tops.size(); ++query) {
@@ -44,33 +45,43 @@ class PartScan {
         }
       }
     }
-    const std::uint64_t live = listed_ == nullptr ? part_.live_rows() : listed_->size();
-    return live * queries_.size();
+    return scanned_ * queries_.size();
   }
 
  private:
-  void scan(std::size_t begin, std::size_t end, unsigned worker) {
+  // The first row of each task. With a filter, tasks have as many matching rows as others have
+  // rows.
+  std::vector<std::uint32_t> task_begins() const {
+    const auto step =
+        static_cast<std::uint32_t>(std::max(kTaskRowsMin, kTaskBytes / space_.vectors.stride));
+    if (matching_ != nullptr) return matching_->sample((scanned_ + step - 1) / step);
+    std::vector<std::uint32_t> begins;
+    for (std::uint32_t begin = 0; begin < part_.rows; begin += step) begins.push_back(begin);
+    return begins;
+  }
+
+  void scan(std::uint32_t begin, std::uint32_t end, unsigned worker) {
     std::vector<ann::TopK>& tops = tops_[worker];
     if (tops.empty()) {
-      tops.assign(queries_.size(), ann::TopK(std::min<std::size_t>(job_.k, positions_)));
+      tops.assign(queries_.size(), ann::TopK(std::min<std::size_t>(job_.k, scanned_)));
     }
-    if (listed_ != nullptr) {
-      const auto rows = std::span(*listed_).subspan(begin, end - begin);
-      if (!part_.part->compared()) {
-        for (const std::uint32_t row : rows) part_.part->compare_vectors(row, row + 1);
-      }
-      for (std::size_t i = 0; i < queries_.size(); ++i) {
-        ann::scan_listed(space_, queries_[i], rows, tops[i]);
-      }
-      return;
-    }
-    const auto first = static_cast<std::uint32_t>(begin);
-    const auto last = static_cast<std::uint32_t>(end);
-    part_.part->compare_vectors(first, last);
+    if (matching_ != nullptr) return scan_matching(begin, end, tops);
+    part_.part->compare_vectors(begin, end);
     if (queries_.size() == 1) {
-      ann::scan_rows(space_, queries_[0], first, last, deleted_, tops[0]);
+      ann::scan_rows(space_, queries_[0], begin, end, deleted_, tops[0]);
     } else {
-      ann::scan_rows_batch(space_, queries_, first, last, deleted_, tops);
+      ann::scan_rows_batch(space_, queries_, begin, end, deleted_, tops);
+    }
+  }
+
+  void scan_matching(std::uint32_t begin, std::uint32_t end, std::vector<ann::TopK>& tops) {
+    part_.part->compare_matching(*matching_, begin, end);
+    if (queries_.size() < kBatchQueriesMin) {
+      for (std::size_t i = 0; i < queries_.size(); ++i) {
+        ann::scan_matching(space_, queries_[i], *matching_, begin, end, tops[i]);
+      }
+    } else {
+      ann::scan_matching_batch(space_, queries_, *matching_, begin, end, tops);
     }
   }
 
@@ -80,20 +91,19 @@ class PartScan {
   const PartView& part_;
   ann::Space space_;
   base::RowBits deleted_;
-  const std::vector<std::uint32_t>* listed_;
-  std::size_t positions_;
+  const base::RowMask* matching_;
+  std::uint32_t scanned_;
   std::vector<std::vector<ann::TopK>> tops_;  // by worker, then by query
 };
 
 }  // namespace
 
 std::uint64_t scan_view(const SearchJob& job, std::span<const ann::Query> queries,
-                        const ListedRows* listed, std::span<HitList> hits) {
+                        std::span<HitList> hits) {
   std::uint64_t distances = 0;
   for (std::uint32_t number = 0; number < job.view.parts.size(); ++number) {
-    if (listed != nullptr && (*listed)[number].empty()) continue;
-    PartScan scan(job, queries, number, listed == nullptr ? nullptr : &(*listed)[number]);
-    distances += scan.run(hits);
+    if (job.matches != nullptr && job.matches->parts[number].size() == 0) continue;
+    distances += PartScan(job, queries, number).run(hits);
     for (HitList& list : hits) keep_best(list, job.k);
     if (!job.poller.advance(0)) break;
   }

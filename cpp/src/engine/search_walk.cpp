@@ -23,47 +23,94 @@ std::size_t ef_of_share(const SearchJob& job, double share) {
   return std::max(job.k, ef);
 }
 
-// A walk looks at some dozen rows for each place of its pool: a part of few rows is scanned.
-bool scanned(const SearchJob& job, const PartView& part) { return part.covered() <= job.ef * 4; }
+// One part of a search for one query.
+class PartSearch {
+ public:
+  PartSearch(const SearchJob& job, const ann::Query& query, std::uint32_t number)
+      : job_(job),
+        query_(query),
+        number_(number),
+        part_(job.view.parts[number]),
+        deleted_(part_.deleted()),
+        matching_(job.matches == nullptr ? nullptr : &job.matches->parts[number]),
+        plan_(job.matches == nullptr ? nullptr : &job.plans[number]) {}
 
-// Results that a walk over the first `covered` rows owes. Deleted rows behind these do not count.
-std::size_t owed_by_walk(std::size_t k, std::uint32_t covered, std::uint32_t rows,
-                         const base::RowBits& deleted) {
-  std::uint32_t hidden = deleted.size;
-  for (std::uint32_t row = covered; row < rows; ++row) hidden -= deleted.test(row) ? 1U : 0U;
-  return std::min<std::size_t>(k, covered - hidden);
-}
-
-// Walks the graph of one part, and scans what it does not cover.
-std::uint64_t walk_part(const SearchJob& job, const ann::Query& query, std::uint32_t number,
-                        std::size_t ef, HitList& hits) {
-  const PartView& part = job.view.parts[number];
-  const base::RowBits deleted = part.deleted();
-  const ann::Space space = part.part->space();
-  std::uint64_t distances = 0;
-  std::uint32_t covered = scanned(job, part) ? 0 : part.covered();
-  if (covered != 0) {
-    ann::GraphAnswer answer = part.part->graph_search(
-        query, {.k = job.k, .ef = ef, .deleted = deleted, .row_limit = covered});
-    distances += answer.distances_computed;
-    const std::size_t found_rows = answer.neighbors.size();
-    if (found_rows == job.k || found_rows >= owed_by_walk(job.k, covered, part.rows, deleted)) {
-      for (const ann::Neighbor& found : answer.neighbors) {
-        hits.push_back({found.rank, number, found.row});
+  // Rows that it may find.
+  std::uint32_t rows() const noexcept {
+    return matching_ == nullptr ? part_.live_rows() : matching_->size();
+  }
+  // A walk looks at some dozen rows for each place of its pool: a part of few rows is scanned.
+  bool is_scanned() const {
+    return part_.covered() <= job_.ef * 4 || (plan_ != nullptr && plan_->path == PartPath::kScan);
+  }
+  // Walks the graph, and scans what it does not cover. Returns the distances computed.
+  std::uint64_t run(std::size_t ef, HitList& hits) const {
+    std::uint32_t covered = is_scanned() ? 0 : part_.covered();
+    std::uint64_t distances = 0;
+    if (covered != 0) {
+      const ann::GraphAnswer answer = part_.part->graph_search(query_, request(ef, covered));
+      distances += answer.distances_computed;
+      if (is_enough(answer, covered)) {
+        add(answer.neighbors, hits);
+      } else {
+        covered = 0;  // too few rows around the query may be returned: k are owed all the same
       }
-    } else {
-      covered = 0;  // too many deleted rows around the query: k results are owed all the same
     }
+    return covered == part_.rows ? distances : distances + scan(covered, hits);
   }
-  if (covered == part.rows) return distances;
-  part.part->compare_vectors(covered, part.rows);
-  ann::TopK top(std::min<std::size_t>(job.k, part.rows - covered));
-  ann::scan_rows(space, query, covered, part.rows, deleted, top);
-  for (const ann::Neighbor& found : top.take_sorted()) {
-    hits.push_back({found.rank, number, found.row});
+
+ private:
+  ann::GraphQuery request(std::size_t ef, std::uint32_t covered) const {
+    ann::GraphQuery asked;
+    asked.k = job_.k;
+    asked.ef = ef;
+    asked.deleted = deleted_;
+    asked.row_limit = covered;
+    if (matching_ == nullptr) return asked;
+    asked.matching = matching_;
+    asked.walk = plan_->path == PartPath::kPlain ? ann::MatchWalk::kPlain : ann::MatchWalk::kTwoHop;
+    asked.seeds = plan_->seeds;
+    asked.distances_max = plan_->distances_max;
+    return asked;
   }
-  return distances + part.rows - covered;
-}
+
+  // Whether a walk over the first `covered` rows found what it owes.
+  bool is_enough(const ann::GraphAnswer& answer, std::uint32_t covered) const {
+    if (answer.starved && answer.neighbors.size() < matching_->count_below(covered)) return false;
+    if (answer.neighbors.size() == job_.k) return true;
+    if (matching_ != nullptr) return answer.neighbors.size() >= matching_->count_below(covered);
+    std::uint32_t live = covered - deleted_.size;
+    for (std::uint32_t row = covered; row < part_.rows; ++row) live += deleted_.test(row) ? 1U : 0U;
+    return answer.neighbors.size() >= live;
+  }
+
+  std::uint64_t scan(std::uint32_t begin, HitList& hits) const {
+    const std::uint32_t end = part_.rows;
+    if (matching_ != nullptr) {
+      const ann::GraphAnswer answer =
+          part_.part->scan_matching(query_, *matching_, begin, end, job_.k);
+      add(answer.neighbors, hits);
+      return answer.distances_computed;
+    }
+    part_.part->compare_vectors(begin, end);
+    ann::TopK top(std::min<std::size_t>(job_.k, end - begin));
+    ann::scan_rows(part_.part->space(), query_, begin, end, deleted_, top);
+    add(top.take_sorted(), hits);
+    return end - begin;
+  }
+
+  void add(const std::vector<ann::Neighbor>& found, HitList& hits) const {
+    for (const ann::Neighbor& row : found) hits.push_back({row.rank, number_, row.row});
+  }
+
+  const SearchJob& job_;
+  const ann::Query& query_;
+  const std::uint32_t number_;
+  const PartView& part_;
+  const base::RowBits deleted_;
+  const base::RowMask* const matching_;
+  const PartPlan* const plan_;
+};
 
 // Rows that came together are often alike, and a part may have far more of the answer than of the
 // rows. Such parts are walked again, as wide as what they turned out to have asks for.
@@ -77,7 +124,7 @@ std::uint64_t walk_narrow_parts_again(const SearchJob& job, const ann::Query& qu
     const double asked = share * static_cast<double>(job.ef);
     if (asked <= kTooNarrow * static_cast<double>(widths[number])) continue;
     std::erase_if(hits, [&](const Hit& hit) { return hit.part == number; });
-    distances += walk_part(job, query, number, ef_of_share(job, share), hits);
+    distances += PartSearch(job, query, number).run(ef_of_share(job, share), hits);
   }
   if (distances != 0) keep_best(hits, job.k);
   return distances;
@@ -87,13 +134,14 @@ std::uint64_t walk_narrow_parts_again(const SearchJob& job, const ann::Query& qu
 
 std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits) {
   const std::vector<PartView>& parts = job.view.parts;
+  const std::uint64_t rows = job.matches == nullptr ? job.view.live_rows : job.matches->rows;
   std::vector<std::size_t> widths(parts.size());
   std::uint64_t distances = 0;
   for (std::uint32_t number = 0; number < parts.size(); ++number) {
-    const double share =
-        static_cast<double>(parts[number].live_rows()) / static_cast<double>(job.view.live_rows);
-    widths[number] = scanned(job, parts[number]) ? job.ef : ef_of_share(job, share);
-    distances += walk_part(job, query, number, widths[number], hits);
+    const PartSearch part(job, query, number);
+    const double share = static_cast<double>(part.rows()) / static_cast<double>(rows);
+    widths[number] = part.is_scanned() ? job.ef : ef_of_share(job, share);
+    if (part.rows() != 0) distances += part.run(widths[number], hits);
   }
   keep_best(hits, job.k);
   return distances + walk_narrow_parts_again(job, query, widths, hits);

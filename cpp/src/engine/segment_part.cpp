@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/segment_part.h"
 
+#include "ann/code_scan.h"
 #include "engine/segment_codes.h"
 
 #include <algorithm>
@@ -25,6 +26,16 @@ SegmentPart::SegmentPart(std::shared_ptr<const storage::Segment> segment,
   space_.vectors = segment_->vectors();
   space_.inverse_norms = segment_->inverse_norms();
   charge_.set(bytes().total());
+}
+
+ann::GraphAnswer SegmentPart::scan_matching(const ann::Query& query, const base::RowMask& wanted,
+                                            std::uint32_t begin, std::uint32_t end,
+                                            std::size_t k) const {
+  const std::size_t rows = wanted.count_below(end) - wanted.count_below(begin);
+  if (!codes_.has_value() || rows < k * ann::kCodeScanRowsMin) {
+    return Part::scan_matching(query, wanted, begin, end, k);
+  }
+  return ann::scan_codes(space_, query, *codes_, wanted, begin, end, k);
 }
 
 Result<std::shared_ptr<SegmentPart>> SegmentPart::open(

@@ -40,6 +40,9 @@ class SegmentPart final : public Part, public BackgroundTask {
   std::size_t ef_for(float recall, std::size_t k) const noexcept override {
     return calibration_.ef_for(recall, k);
   }
+  ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
+                                 std::uint32_t begin, std::uint32_t end,
+                                 std::size_t k) const override;
   PartBytes bytes() const override;
   void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override {
     segment_->compare_vectors(first, last);

@@ -24,6 +24,18 @@ std::optional<std::string_view> PartView::metadata(std::uint32_t row) const noex
   return part->metadata(row);
 }
 
+std::uint64_t live_word(const PartView& part, const base::RowBits& deleted,
+                        std::uint32_t word) noexcept {
+  constexpr std::uint32_t kWordRows = base::RowMask::kWordRows;
+  const std::size_t chunk = word / base::RowBits::kChunkWords;
+  std::uint64_t live = ~std::uint64_t{0};
+  if (chunk < deleted.chunk_count && deleted.chunks[chunk] != nullptr) {
+    live = ~deleted.chunks[chunk][word % base::RowBits::kChunkWords];
+  }
+  const std::uint32_t rows = part.rows - word * kWordRows;
+  return rows < kWordRows ? live & ((std::uint64_t{1} << rows) - 1) : live;
+}
+
 std::optional<Location> View::find(const IdView& id) const {
   // New rows are asked for most, and at most one part has a live row of the id.
   for (std::size_t i = parts.size(); i-- > 0;) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/row_mask.h"
 #include "engine/overlay.h"
 #include "engine/part.h"
 
@@ -34,6 +35,11 @@ struct PartView {
   // The row's metadata as it is now; none when it has none. Valid as long as this view.
   std::optional<std::string_view> metadata(std::uint32_t row) const noexcept;
 };
+
+// Which of the rows [64 * word, 64 * word + 64) are there and live, the first in the lowest bit.
+// `deleted` is part.deleted().
+std::uint64_t live_word(const PartView& part, const base::RowBits& deleted,
+                        std::uint32_t word) noexcept;
 
 struct Location {
   std::uint32_t part = 0;

@@ -87,10 +87,10 @@ TEST_CASE("a scan in any ranges and order gives equal bits") {
     scan_rows(stored.space(), query, cuts[i + 1], cuts[i], kNone, top);
   }
   CHECK(top.take_sorted() == whole);
-  std::vector<std::uint32_t> all(3000);
-  for (std::uint32_t i = 0; i < 3000; ++i) all[i] = i;
+  base::RowMask all(3000);
+  for (std::uint32_t i = 0; i < 3000; ++i) all.insert(i);
   TopK listed(25);
-  scan_listed(stored.space(), query, all, listed);
+  scan_matching(stored.space(), query, all, 0, 3000, listed);
   CHECK(listed.take_sorted() == whole);
 }
 
@@ -113,6 +113,35 @@ TEST_CASE("a batch gives the bits of single scans") {
     TopK top(7);
     scan_rows(stored.space(), queries[q], 5, 2100, excluded.bits(), top);
     CHECK(tops[q].take_sorted() == top.take_sorted());
+  }
+}
+
+TEST_CASE("scans of matching rows, alone and in batches, give the bits of a scan of all") {
+  const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
+  const auto dtype = GENERATE(ScalarType::kFloat32, ScalarType::kFloat16);
+  const StoredRows stored(test::clustered(2111, 41, 9, 9), metric, dtype, 10);
+  const std::uint32_t step = GENERATE(1U, 3U, 90U);
+  base::RowMask wanted(stored.rows());
+  RowSet others(stored.rows());
+  for (std::uint32_t row = 0; row < stored.rows(); ++row) {
+    row % step == 0 ? wanted.insert(row) : others.insert(row);
+  }
+  const Matrix matrix = test::clustered(70, 41, 9, 10);
+  std::vector<Query> queries;
+  std::vector<TopK> tops;
+  for (std::size_t q = 0; q < matrix.rows; ++q) {
+    queries.emplace_back(stored.space(), matrix.row(q));
+    tops.emplace_back(7);
+  }
+  scan_matching_batch(stored.space(), queries, wanted, 5, 2100, tops);
+  for (std::size_t q = 0; q < matrix.rows; ++q) {
+    TopK expected(7);
+    scan_rows(stored.space(), queries[q], 5, 2100, others.bits(), expected);
+    TopK alone(7);
+    scan_matching(stored.space(), queries[q], wanted, 5, 2100, alone);
+    const std::vector<Neighbor> found = expected.take_sorted();
+    CHECK(alone.take_sorted() == found);
+    CHECK(tops[q].take_sorted() == found);
   }
 }
 

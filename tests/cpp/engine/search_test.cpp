@@ -247,6 +247,92 @@ TEST_CASE("filters leave exactly the rows that match") {
   }
 }
 
+TEST_CASE("a filter finds k rows by every way, over all parts") {
+  const Spread data;
+  require_ok(data.index->wait_indexed());
+  const auto view = require_value(data.index->view());
+  const IdColumn ids = view->ids(0, view->rows());
+  const Rows queries = random_rows(12, 16, 4);
+  for (const std::uint64_t step : {2U, 10U, 100U}) {
+    std::vector<std::uint8_t> mask(view->rows());
+    for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = ids.integers()[i] % step == 0;
+    SearchOptions options = exact(20);
+    options.filter.mask = mask;
+    const auto truth = require_value(data.index->search(queries.all(), options, nullptr));
+    options.exact = false;
+    for (const FilteredWalk walk :
+         {FilteredWalk::kChosen, FilteredWalk::kTwoHop, FilteredWalk::kPlain}) {
+      options.filter.walk = walk;
+      const auto batch = require_value(data.index->search(queries.all(), options, nullptr));
+      std::size_t near = 0;
+      for (std::size_t q = 0; q < 12; ++q) {
+        const auto one = require_value(data.index->search(queries.view(q, 1), options, nullptr));
+        REQUIRE(one.counts[0] == 20);
+        REQUIRE(batch.counts[q] == 20);
+        std::set<std::uint64_t> distinct;
+        for (std::size_t i = 0; i < 20; ++i) {
+          const std::uint64_t id = one.ids.integers()[i];
+          CHECK(id % step == 0);
+          distinct.insert(id);
+          near += one.distances[i] <= truth.distances[q * 20 + 19] ? 1U : 0U;
+        }
+        CHECK(distinct.size() == 20);
+      }
+      CAPTURE(step, static_cast<int>(walk), near);
+      CHECK(near >= 228);  // of 240
+    }
+  }
+}
+
+TEST_CASE("rows that no graph covers yet are found by a filter") {
+  const auto database = open_memory();
+  const auto index = make_index(*database, 16);
+  const Rows rows = random_rows(3000, 16);
+  require_value(index->add(numbers(0, 2000), rows.view(0, 2000), nullptr, nullptr));
+  require_ok(index->wait_indexed());
+  require_value(index->add(numbers(2000, 3000), rows.view(2000, 1000), nullptr, nullptr));
+  std::vector<std::uint8_t> mask(3000, 1);
+  SearchOptions options;
+  options.k = 1;
+  options.filter.mask = mask;
+  options.filter.walk = FilteredWalk::kTwoHop;
+  for (std::size_t row = 2000; row < 3000; row += 50) {
+    CHECK(found_numbers(require_value(index->search(rows.view(row, 1), options, nullptr))) ==
+          std::vector<std::uint64_t>{row});
+  }
+}
+
+TEST_CASE("a pinned state is searched as it was") {
+  const auto database = open_memory();
+  const auto index = make_index(*database, 16);
+  const Rows rows = random_rows(2000, 16);
+  require_value(index->add(numbers(0, 2000), rows.all(), nullptr, nullptr));
+  require_ok(index->wait_indexed());
+  const auto view = require_value(index->view());
+  require_value(index->remove(numbers(0, 1500)));
+  require_ok(index->optimize(nullptr));
+  require_ok(index->clear());
+  SearchOptions options;
+  options.k = 3;
+  const auto found = require_value(view->search(rows.view(7, 1), options, nullptr));
+  CHECK(found.ids.integers()[0] == 7);
+  std::vector<std::uint8_t> mask(2000);
+  mask[11] = mask[1999] = 1;
+  options.filter.mask = mask;
+  auto ids = found_numbers(require_value(view->search(rows.view(7, 1), options, nullptr)));
+  std::sort(ids.begin(), ids.end());
+  CHECK(ids == std::vector<std::uint64_t>{11, 1999});
+  require_error(index->search(rows.view(7, 1), options, nullptr).status(),
+                ErrorCode::kInvalidArgument,
+                "filter mask has 2000 entries: expected one for each of 0 rows");
+  require_ok(view->check_open());
+  require_ok(database->close());
+  require_error(view->check_open(), ErrorCode::kFailedPrecondition, "database is closed");
+  require_error(view->search(rows.view(7, 1), options, nullptr).status(),
+                ErrorCode::kFailedPrecondition, "database is closed");
+  CHECK(view->ids(3, 5).size() == 2);  // reads go on
+}
+
 TEST_CASE("min_score leaves out what is below") {
   const auto database = open_memory();
   const auto index = make_index(*database, 1);
