@@ -70,25 +70,25 @@ py::object search(PyObject* const* arguments) {
   auto not_in_place = py::reinterpret_borrow<py::object>(Py_NotImplemented);
   if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) return not_in_place;
   const auto queries = py::reinterpret_borrow<py::array>(arguments[kQueries]);
-  const std::optional<MatrixView> view = matrix_in_place(queries);
+  const Index& index = *py::handle(arguments[kIndex]).cast<const IndexHandle&>().index;
+  VectorForm form = form_of(index.options());
+  const std::optional<MatrixView> view = matrix_in_place(queries, form);
   if (!view) return not_in_place;
-  const auto& handle = py::handle(arguments[kIndex]).cast<const IndexHandle&>();
   const SearchOptions options = options_of(arguments);
-  const Index& index = *handle.index;
-  const std::size_t dimensions = options.include.vectors ? index.options().dimensions : 0;
+  if (!options.include.vectors) form.dimensions = 0;
   const bool batch = queries.ndim() == 2;
   if (!batch && !options.exact && !options.filter.active()) {
     // Microseconds of work: the plainest release of the GIL, and no signals.
     PyThreadState* thread = PyEval_SaveThread();
     Result<SearchResult> found = index.search(*view, options, nullptr);
     PyEval_RestoreThread(thread);
-    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), dimensions));
+    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), form));
   }
   CallProgress progress{py::none()};
   SearchResult found =
       with_progress(progress, [&](Progress* p) { return index.search(*view, options, p); });
-  if (batch) return py::cast(hits_of_batch(std::move(found), dimensions));
-  return python_hits(arguments[kType], hits_of_query(std::move(found), dimensions));
+  if (batch) return py::cast(hits_of_batch(std::move(found), form));
+  return python_hits(arguments[kType], hits_of_query(std::move(found), form));
 }
 
 PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_ssize_t count) {
@@ -105,7 +105,9 @@ PyMethodDef kSearchMethods[] = {
     {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
      METH_FASTCALL,
      "search(index, queries, k, ef, exact, min_score, allowed, include, threads, kind, /)\n--\n\n"
-     "`kind` of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
+     "`kind` of a 1-D, BatchResult of a 2-D array of float32 or of the index's bytes; "
+     "NotImplemented "
+     "for other queries."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

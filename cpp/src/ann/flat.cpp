@@ -80,21 +80,17 @@ void scan_listed(const Space& space, const Query& query, std::span<const std::ui
 
 void scan_rows_batch(const Space& space, std::span<const Query> queries, std::uint32_t begin,
                      std::uint32_t end, const base::RowBits& excluded, std::span<TopK> tops) {
-  const std::size_t dims = space.dimensions;
   const std::size_t block_rows = tile_rows(space.vectors.stride);
   // The tile kernel takes queries at one stride; each has a vector of its own.
-  std::vector<float> packed(queries.size() * dims);
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    std::copy_n(queries[q].prepared(), dims, packed.data() + q * dims);
-  }
+  QueryTile tile;
+  tile.pack(space, queries);
   std::vector<float> values(kTileQueries * block_rows);
   while (begin < end) {
     const std::uint32_t stop = std::min(end, chunk_end(space.vectors, begin));
     const std::size_t rows = std::min<std::size_t>(block_rows, stop - begin);
     for (std::size_t first = 0; first < queries.size(); first += kTileQueries) {
       const std::size_t group = std::min(kTileQueries, queries.size() - first);
-      scan_tile(space, packed.data() + first * dims, group, begin, static_cast<std::uint32_t>(rows),
-                values.data());
+      tile.scan(space, first, group, begin, static_cast<std::uint32_t>(rows), values.data());
       for (std::size_t q = 0; q < group; ++q) {
         offer_block(values.data() + q * rows, rows, begin, excluded, tops[first + q]);
       }

@@ -37,7 +37,7 @@ class BatchInserter {
     PairRanks pairs;
     std::vector<Neighbor> candidates;
     std::vector<Edge> edges;
-    std::vector<float> packed;      // prepared queries side by side
+    QueryTile packed;
     std::vector<float> peer_ranks;  // a query: ranks of the batch's rows
     std::vector<float> upper_ranks;
   };
