@@ -20,7 +20,7 @@ _TODAY: dict[str, tuple[str, ...]] = {
 _LATER = {
     "metric": (),
     "dtype": (),
-    "quantization": ("int4",),
+    "quantization": (),
     "durability": (),
 }
 _MEANT = {

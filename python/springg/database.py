@@ -147,11 +147,13 @@ class Database:
         dtype : {"float32", "float16", "int8", "uint8", "binary"}, or numpy's type of that name
             How vectors are kept. int8 and uint8 hold whole numbers, and compare them in integers.
             binary holds bits, packed in uint8 as `numpy.packbits` makes them.
-        quantization : {"auto", "none", "int8"}
-            "int8": the graphs of segments are walked on codes of one byte an element, kept beside
-            the vectors, and the best are then ranked on these: faster, a quarter more memory,
-            results are exact distances. Not for metric "manhattan", nor for dtypes of one byte or a
-            bit. "none": on the vectors as they are stored; today "auto" is that too.
+        quantization : {"auto", "none", "int8", "int4"}
+            "int8", "int4": the graphs of segments are walked on codes of a byte or half a byte an
+            element, kept beside the vectors, and those that may be among the results are then
+            ranked on these: faster, a quarter or an eighth more memory, results are exact
+            distances. Not for metric "manhattan". "none": on the vectors as they are stored.
+            Nor for dtypes of one byte or a bit. "auto": "int4" from 128 dimensions on, below that
+            "int8", and "none" where there are no codes.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.

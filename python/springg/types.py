@@ -22,7 +22,7 @@ __all__ = ["BatchHits", "Hit", "Hits", "Record"]
 
 Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan", "hamming"]
 Dtype: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary"]
-Quantization: TypeAlias = Literal["auto", "none", "int8"]
+Quantization: TypeAlias = Literal["auto", "none", "int8", "int4"]
 Durability: TypeAlias = Literal["buffered", "process", "disk"]
 Include: TypeAlias = Literal["metadata", "vector"]
 Includes: TypeAlias = Include | Iterable[Include]

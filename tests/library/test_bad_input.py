@@ -287,7 +287,7 @@ def test_settings_of_the_wrong_type(db, arguments):
     "arguments",
     [
         {"metric": "manhattan", "quantization": "int8"},
-        {"quantization": "int4"},
+        {"metric": "manhattan", "quantization": "int4"},
     ],
 )
 def test_settings_of_later_stages(db, arguments):

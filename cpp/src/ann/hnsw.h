@@ -25,7 +25,7 @@
 #include "ann/top_k.h"
 #include "base/executor.h"
 #include "base/row_bits.h"
-#include "quant/int8_codes.h"
+#include "quant/codes.h"
 #include "springg/progress.h"
 #include "springg/status.h"
 
@@ -45,6 +45,10 @@ struct GraphQuery {
   std::size_t ef = 64;               // at least k
   base::RowBits deleted;             // walked through, never returned, and not counted in ef
   std::uint32_t row_limit = kNoRow;  // rows at or above are not looked at
+  // From 1 on: the walk ends by distance (hnsw_search.h, walk_near) and ef bounds it from afar. Not
+  // with deleted rows.
+  float stretch = 0;
+  std::uint32_t hidden = kNoRow;  // a row of the base layer alone that is as if it were not there
 };
 struct GraphAnswer {
   std::vector<Neighbor> neighbors;  // nearest first, at most k
@@ -98,9 +102,14 @@ class SealedGraph {
 
   bool empty() const noexcept { return rows_ == 0; }
   std::uint32_t rows() const noexcept { return rows_; }
+  // Rows on layers above the base.
+  std::span<const std::uint32_t> upper_rows() const noexcept {
+    return {upper_rows_, upper_count_};
+  }
   GraphAnswer search(const Space& space, const Query& query, const GraphQuery& request) const;
-  // The same on codes of the rows; the best are then ranked on their vectors.
-  GraphAnswer search(const Space& space, const Query& query, const quant::Int8Codes& codes,
+  // The same on codes of the rows; those that may be among the k best, as far as the codes' error
+  // tells, are then ranked on their vectors.
+  GraphAnswer search(const Space& space, const Query& query, const quant::Codes& codes,
                      const GraphQuery& request) const;
 
  private:

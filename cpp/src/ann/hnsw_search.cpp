@@ -7,23 +7,41 @@ namespace springg::ann {
 
 namespace {
 
-// How many of the best estimates are ranked on their vectors.
-std::size_t reranked(std::size_t k) { return std::max(2 * k, k + 16); }
+// Rows whose estimate is so many standard deviations beyond the k-th exact rank are not ranked
+// exactly. One loses recall, more gain next to none.
+constexpr float kDeviations = 2;
+// Rows ranked exactly between two looks at what is left.
+constexpr std::size_t kStep = 8;
 
-void rank_exactly(const Space& space, const Query& query, std::size_t k, GraphAnswer& answer) {
-  std::vector<Neighbor>& found = answer.neighbors;
+// Ranks the best of the pool exactly, for as long as an estimate may hide a row of the k best.
+void rank_exactly(const Space& space, const Query& query, std::size_t k, float slack,
+                  GraphAnswer& answer) {
   SearchScratch& scratch = thread_scratch();
-  for (std::size_t begin = 0; begin < found.size(); begin += SearchScratch::kLinksMax) {
-    const std::size_t count = std::min(found.size() - begin, SearchScratch::kLinksMax);
-    for (std::size_t i = 0; i < count; ++i) scratch.rows[i] = found[begin + i].row;
+  const SearchPool& pool = scratch.pool;
+  TopK top(std::min(k, pool.size()));
+  std::size_t at = 0;
+  const auto rank_next = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) scratch.rows[i] = number_of(pool.keys()[at + i]);
     query.gather(space, scratch.rows, count, scratch.ranks);
-    for (std::size_t i = 0; i < count; ++i) found[begin + i].rank = scratch.ranks[i];
+    for (std::size_t i = 0; i < count; ++i) {
+      if (scratch.ranks[i] <= top.worst()) top.offer({scratch.ranks[i], scratch.rows[i]});
+    }
+    at += count;
+  };
+  while (at < std::min(k, pool.size())) {
+    rank_next(std::min({k, pool.size() - at, SearchScratch::kLinksMax}));
   }
-  answer.distances_computed += found.size();
-  std::sort(found.begin(), found.end(), [](const Neighbor& a, const Neighbor& b) {
-    return a.rank != b.rank ? a.rank < b.rank : a.row < b.row;
-  });
-  if (found.size() > k) found.resize(k);
+  while (at < pool.size()) {
+    const float reach = top.worst() + slack;
+    std::size_t count = 0;
+    while (count < kStep && at + count < pool.size() && rank_of(pool.keys()[at + count]) <= reach) {
+      ++count;
+    }
+    if (count == 0) break;
+    rank_next(count);
+  }
+  answer.distances_computed += at;
+  answer.neighbors = top.take_sorted();
 }
 
 }  // namespace
@@ -39,17 +57,18 @@ GraphAnswer SealedGraph::search(const Space& space, const Query& query,
   return search_graph(sight, VectorRanker{space, query}, request);
 }
 
-GraphAnswer SealedGraph::search(const Space& space, const Query& query,
-                                const quant::Int8Codes& codes, const GraphQuery& request) const {
-  thread_local quant::Int8Query code_query;
+GraphAnswer SealedGraph::search(const Space& space, const Query& query, const quant::Codes& codes,
+                                const GraphQuery& request) const {
+  thread_local quant::CodeQuery code_query;
   query.unit_length(space, thread_scratch().query);
   code_query.prepare(codes, thread_scratch().query.data());
   if (!code_query.usable()) return search(space, query, request);
   const SealedGraphAccess sight{*this, std::min(request.row_limit, rows_)};
-  GraphQuery wide = request;
-  wide.k = std::min(std::max(request.ef, request.k), reranked(request.k));
-  GraphAnswer answer = search_graph(sight, CodeRanker{codes, code_query}, wide);
-  rank_exactly(space, query, request.k, answer);
+  GraphAnswer answer;
+  if (sight.limit() == 0 || request.k == 0) return answer;
+  const float slack = kDeviations * code_query.deviation();
+  answer.distances_computed = fill_pool(sight, CodeRanker{codes, code_query}, request, slack);
+  rank_exactly(space, query, request.k, slack, answer);
   return answer;
 }
 

@@ -10,7 +10,7 @@
 #include "ann/hnsw_links.h"
 #include "ann/hnsw_scratch.h"
 #include "ann/space.h"
-#include "quant/int8_codes.h"
+#include "quant/code_query.h"
 
 namespace springg::ann {
 
@@ -19,7 +19,9 @@ inline void prefetch(const void* address) noexcept { __builtin_prefetch(address,
 // The processor's own prefetcher follows from the first lines; asking for all of a long vector
 // would push out what is needed sooner.
 inline constexpr std::size_t kPrefetchBytes = 4 * 64;
-inline constexpr std::size_t kCodePrefetchBytes = 16 * 64;
+
+// A walk that stops by distance follows at most so many times `ef` rows.
+inline constexpr std::size_t kPoolsOfEf = 4;
 
 // What a walk compares rows by: their vectors, exactly,
 struct VectorRanker {
@@ -40,17 +42,18 @@ struct VectorRanker {
 
 // or codes, which are shorter and give estimates.
 struct CodeRanker {
-  const quant::Int8Codes& codes;
-  const quant::Int8Query& query;
+  const quant::Codes& codes;
+  const quant::CodeQuery& query;
 
   const std::byte* row(std::uint32_t number) const noexcept { return codes.row(number); }
-  void fetch(const std::byte* code, std::uint32_t /*number*/) const noexcept {
-    const std::size_t bytes = std::min(codes.stride, kCodePrefetchBytes);
+  void fetch(const std::byte* code, std::uint32_t number) const noexcept {
+    const std::size_t bytes = std::min(codes.stride, kPrefetchBytes);
     for (std::size_t at = 0; at < bytes; at += 64) prefetch(code + at);
+    prefetch(codes.factors_of(number));
   }
-  void rank(const std::byte* const* rows, const std::uint32_t* /*numbers*/, std::size_t count,
+  void rank(const std::byte* const* rows, const std::uint32_t* numbers, std::size_t count,
             float* ranks) const noexcept {
-    query.rank(codes, rows, count, ranks);
+    query.rank(codes, rows, numbers, count, ranks);
   }
 };
 
@@ -58,10 +61,21 @@ template <class Ranker>
 struct SearchTask {
   Ranker ranker;
   SearchScratch& scratch;
+  std::uint32_t hidden = kNoRow;  // a row that the walk over the base layer does not meet
   std::uint64_t distances = 0;
 };
 template <class Ranker>
 SearchTask(Ranker, SearchScratch&) -> SearchTask<Ranker>;
+
+// For a walk over numbers below this that begins here.
+template <class Ranker>
+void begin_walk(SearchTask<Ranker>& task, std::uint32_t start, std::size_t numbers, std::size_t ef) {
+  VisitedTags& visited = task.scratch.visited;
+  visited.reset(numbers);
+  visited.insert(start);
+  if (task.hidden != kNoRow) visited.insert(task.hidden);
+  task.scratch.pool.reset(ef);
+}
 
 template <class Layer>
 void prefetch_links(const Layer& layer, std::uint32_t number) noexcept {
@@ -146,9 +160,7 @@ void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
   SearchScratch& scratch = task.scratch;
   SearchPool& pool = scratch.pool;
   VisitedTags& visited = scratch.visited;
-  visited.reset(numbers);
-  pool.reset(ef);
-  visited.insert(start.number);
+  begin_walk(task, start.number, numbers, ef);
   pool.insert(make_key(start.rank, start.number));
   std::size_t cursor = 0;
   while (cursor < pool.size()) {
@@ -184,10 +196,8 @@ void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numb
     std::push_heap(frontier.begin(), frontier.end(), later);
     if (!deleted.test(layer.row_of(number_of(key)))) pool.insert(key);
   };
-  scratch.visited.reset(numbers);
-  pool.reset(ef);
+  begin_walk(task, start.number, numbers, ef);
   frontier.clear();
-  scratch.visited.insert(start.number);
   meet(make_key(start.rank, start.number));
   while (!frontier.empty() && frontier.front() <= pool.bound()) {
     const std::uint32_t number = number_of(frontier.front());
@@ -199,6 +209,49 @@ void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numb
     rank_collected(task, count);
     for (std::size_t i = 0; i < count; ++i) {
       meet(make_key(scratch.ranks[i], scratch.numbers[i]));
+    }
+  }
+}
+
+// When walk_near() ends.
+struct NearStop {
+  std::size_t k = 10;
+  float stretch = 1;         // at least 1
+  float floor = 0;           // ranks below are taken for this one
+  std::size_t capacity = 0;  // of the pool: more are never followed
+};
+
+// walk() that ends by distance: when what is nearest of the rest is `stretch` times as far as the
+// k-th found so far. Where many rows are about as near it goes on for longer than walk() with the
+// same mean effort, and stops sooner where the nearest stand out.
+template <class Layer, class Ranker>
+void walk_near(const Layer& layer, Found start, const NearStop& stop, std::size_t numbers,
+               SearchTask<Ranker>& task) {
+  SearchScratch& scratch = task.scratch;
+  SearchPool& pool = scratch.pool;
+  VisitedTags& visited = scratch.visited;
+  begin_walk(task, start.number, numbers, stop.capacity);
+  pool.insert(make_key(start.rank, start.number));
+  Key bound = ~Key{0};
+  std::size_t cursor = 0;
+  while (cursor < pool.size() && pool.keys()[cursor] < bound) {
+    const std::uint32_t number = number_of(pool.keys()[cursor]);
+    pool.keys()[cursor] |= kExpanded;
+    do {
+      ++cursor;
+    } while (cursor < pool.size() && (pool.keys()[cursor] & kExpanded) != 0);
+    const std::size_t count = collect_links(
+        layer, number, task, [&](std::uint32_t link) { return visited.insert(link); });
+    if (cursor < pool.size()) prefetch_links(layer, number_of(pool.keys()[cursor]));
+    rank_collected(task, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Key key = make_key(scratch.ranks[i], scratch.numbers[i]);
+      if (key >= bound) continue;
+      const std::size_t place = pool.insert(key);
+      cursor = std::min(cursor, place);
+      if (pool.size() < stop.k || (place >= stop.k && !pool.full())) continue;
+      const float farthest = std::max(rank_of(pool.keys()[stop.k - 1]), stop.floor);
+      bound = std::min(make_key(stop.stretch * farthest, 0), pool.bound());
     }
   }
 }
@@ -220,26 +273,38 @@ Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start,
   return best;
 }
 
+// Fills the thread's pool with what the walk finds, nearest first. `floor`: see NearStop. Returns
+// the distances computed.
+template <class Sight, class Ranker>
+std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& request,
+                        float floor = 0) {
+  SearchTask task{ranker, thread_scratch()};
+  task.hidden = request.hidden;
+  const std::size_t ef = std::max(request.ef, request.k);
+  const Found start = descend_to(sight, 0, sight.start(), task);
+  if (!request.deleted.empty()) {
+    walk_live(sight.base(), start, ef, sight.limit(), request.deleted, task);
+  } else if (request.stretch >= 1) {
+    const NearStop stop{request.k, request.stretch, floor, ef * kPoolsOfEf};
+    walk_near(sight.base(), start, stop, sight.limit(), task);
+  } else {
+    walk(sight.base(), start, ef, sight.limit(), task);
+  }
+  return task.distances;
+}
+
 // The `k` best that the walk finds, by the ranker's ranks.
 template <class Sight, class Ranker>
 GraphAnswer search_graph(const Sight& sight, Ranker ranker, const GraphQuery& request) {
   GraphAnswer answer;
   if (sight.limit() == 0 || request.k == 0) return answer;
-  SearchTask task{ranker, thread_scratch()};
-  const std::size_t ef = std::max(request.ef, request.k);
-  const Found start = descend_to(sight, 0, sight.start(), task);
-  if (request.deleted.empty()) {
-    walk(sight.base(), start, ef, sight.limit(), task);
-  } else {
-    walk_live(sight.base(), start, ef, sight.limit(), request.deleted, task);
-  }
-  const SearchPool& pool = task.scratch.pool;
+  answer.distances_computed = fill_pool(sight, ranker, request);
+  const SearchPool& pool = thread_scratch().pool;
   const std::size_t count = std::min(request.k, pool.size());
   answer.neighbors.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     answer.neighbors.push_back({rank_of(pool.keys()[i]), number_of(pool.keys()[i])});
   }
-  answer.distances_computed = task.distances;
   return answer;
 }
 

@@ -140,8 +140,11 @@ class Checker {
     if (segment->id_table_damaged()) {
       add(file, file + ": the table of ids is damaged; it can be made again", index, 0);
     }
-    if (segment->codes_damaged()) {
+    if (segment->damaged_codes_bytes() != 0) {
       add(file, file + ": the codes are damaged; they can be made again", index, 0);
+    }
+    if (segment->calibration_damaged()) {
+      add(file, file + ": the calibration is damaged; it can be made again", index, 0);
     }
     const auto part = SegmentPart::open(segment, budget_);
     if (part.ok() || unread(part.status())) return;

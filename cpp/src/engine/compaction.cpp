@@ -102,11 +102,12 @@ std::vector<Location> rows_to_keep(const std::vector<PartView>& sources, bool wi
   return rows;
 }
 
-Status take_graph(const ann::GrowingGraph& graph, storage::SegmentBuilder& builder) {
+Status take_graph(const ann::GrowingGraph& graph, storage::SegmentBuilder& builder,
+                  std::uint32_t rows, const IndexOptions& options, base::Executor& executor) {
   SPRINGG_ASSIGN_OR_RETURN(const std::span<std::byte> image,
                            builder.allocate_graph(graph.image_bytes()));
   graph.write_image(image);
-  return {};
+  return prepare_search(builder, space_of(builder, options), image, rows, options, executor);
 }
 
 // Where the links of a new graph come from; all null: it is built from nothing.
@@ -130,8 +131,8 @@ Status make_graph(storage::SegmentBuilder& builder, const GraphSource& source,
                   const std::vector<Location>& rows, const IndexOptions& options,
                   base::Executor& executor, Progress* progress) {
   if (source.whole != nullptr) {
-    SPRINGG_RETURN_IF_ERROR(take_graph(*source.whole, builder));
-    return make_codes(builder, static_cast<std::uint32_t>(rows.size()), options, executor);
+    return take_graph(*source.whole, builder, static_cast<std::uint32_t>(rows.size()), options,
+                      executor);
   }
   std::vector<std::uint32_t> kept;
   if (source.ancestor != nullptr) {
@@ -259,8 +260,7 @@ Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
     }
   }
   SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true));
-  SPRINGG_RETURN_IF_ERROR(take_graph(*graph, builder));
-  return make_codes(builder, rows, options, executor);
+  return take_graph(*graph, builder, rows, options, executor);
 }
 
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,

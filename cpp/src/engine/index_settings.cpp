@@ -3,7 +3,7 @@
 
 #include "ann/space.h"
 #include "engine/row_input.h"
-#include "quant/int8_codes.h"
+#include "quant/codes.h"
 
 namespace springg::engine {
 
@@ -63,12 +63,9 @@ Status check_index_options(const IndexOptions& options) {
                        " is not supported for dtype " + dtype +
                        ", whose rows are as short as codes: expected none or auto");
   }
-  if (options.quantization == Quantization::kInt4) {
-    return unsupported(
-        "quantization int4 is not supported by this release: expected none, auto or int8");
-  }
-  if (options.quantization == Quantization::kInt8 && !quant::has_int8_codes(options.metric)) {
-    return unsupported("quantization int8 is not supported for metric " + metric);
+  if (codes && !quant::has_codes(options.metric)) {
+    return unsupported("quantization " + std::string(to_string(options.quantization)) +
+                       " is not supported for metric " + metric);
   }
   return {};
 }

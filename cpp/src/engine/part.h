@@ -41,6 +41,8 @@ class Part {
   virtual std::uint32_t covered() const noexcept = 0;
   virtual ann::GraphAnswer graph_search(const ann::Query& query,
                                         const ann::GraphQuery& request) const = 0;
+  // The ef that was measured to give the k nearest with this recall; 0: it was not measured.
+  virtual std::size_t ef_for(float /*recall*/, std::size_t /*k*/) const noexcept { return 0; }
   virtual PartBytes bytes() const = 0;
   // As storage::Segment has them: before vectors are believed, and that they can be already.
   virtual void compare_vectors(std::uint32_t /*first*/, std::uint32_t /*last*/) const noexcept {}

@@ -62,7 +62,9 @@ Result<std::optional<PartView>> DatabaseCore::recover_part(const storage::Segmen
   }
   SPRINGG_ASSIGN_OR_RETURN(StoredPart stored, std::move(opened));
   const storage::Segment& segment = *stored.part.part->segment()->storage();
-  if (salvage_ != nullptr && (segment.id_table_damaged() || segment.codes_damaged())) {
+  const bool derived_damaged = segment.id_table_damaged() || segment.damaged_codes_bytes() != 0 ||
+                               segment.calibration_damaged();
+  if (salvage_ != nullptr && derived_damaged) {
     SPRINGG_ASSIGN_OR_RETURN(stored.part.part,
                              rebuild_graph(segment, options, runtime_->budget, runtime_->pool));
     stored.as_stored = false;

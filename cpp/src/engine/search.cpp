@@ -12,7 +12,11 @@ namespace springg::engine {
 
 namespace {
 
+// For parts whose graphs were not measured.
 constexpr std::size_t kEfDefault = 64;
+// What is asked of a part's measurement where the caller names no ef. Queries may be less like the
+// rows than rows are like each other: the promise is 0.95.
+constexpr float kRecallDefault = 0.98F;
 // A scan below this is done before another thread has woken up.
 constexpr std::size_t kParallelScanBytes = std::size_t{4} << 20;
 // Queries of a batch that a thread takes at a time.
@@ -102,6 +106,15 @@ void compare_found(const View& view, const std::vector<HitList>& hits) {
   }
 }
 
+// The greatest that a part asks for.
+std::size_t chosen_ef(const View& view, std::size_t k) {
+  std::size_t ef = 0;
+  for (const PartView& part : view.parts) {
+    ef = std::max(ef, part.part->ef_for(kRecallDefault, k));
+  }
+  return ef != 0 ? ef : std::clamp(2 * k, kEfDefault, limits::kEfMax);
+}
+
 }  // namespace
 
 Status check_search(const IndexOptions& index, const MatrixView& queries,
@@ -134,8 +147,7 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
     const bool scan = scans(options);
     const bool threads = scan ? worth_threads(view, index, queries.rows) : queries.rows > 1;
     LimitedExecutor executor(pool, threads ? options.threads : 1);
-    const std::size_t chosen = std::clamp(2 * options.k, kEfDefault, limits::kEfMax);
-    const std::size_t ef = std::max(options.ef.value_or(chosen), options.k);
+    const std::size_t ef = std::max(options.ef.value_or(chosen_ef(view, options.k)), options.k);
     const SearchJob job{view, index, options.k, ef, executor, poller};
     const std::vector<ann::Query> prepared = prepare(view, queries);
     distances = scan ? scan_all(job, prepared, listed.has_value() ? &*listed : nullptr, hits)

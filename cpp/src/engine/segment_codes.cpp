@@ -2,41 +2,85 @@
 #include "engine/segment_codes.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <utility>
+
+#include "quant/encoder.h"
 
 namespace springg::engine {
 
 namespace {
 
 constexpr std::uint32_t kRowsPerTask = 4096;
+// Up to here a row of either codes is the 64 bytes that memory is read in: whole bytes are better.
+constexpr std::size_t kByteDimensionsMax = 64;
+// With fewer dimensions than this, what codes of half a byte save is lost in exact ranking.
+constexpr std::size_t kHalfByteDimensionsMin = 128;
 
-}  // namespace
+quant::CodeSource source_of(const ann::Space& space, std::uint32_t rows) {
+  return {space.metric, space.dtype, space.dimensions, rows, space.vectors, space.inverse_norms};
+}
 
-Status make_codes(storage::SegmentBuilder& builder, std::uint32_t rows, const IndexOptions& options,
-                  base::Executor& executor) {
-  if (options.quantization != Quantization::kInt8) return {};
-  const auto dimensions = static_cast<std::uint32_t>(options.dimensions);
-  SPRINGG_ASSIGN_OR_RETURN(const std::span<std::byte> bytes,
-                           builder.allocate_codes(quant::int8_bytes(dimensions, rows)));
-  const quant::Int8Encoder encoder({options.metric, options.dtype, dimensions, rows,
-                                    builder.vector_table(), builder.inverse_norm_table()},
-                                   bytes);
+// Whether all rows could have codes.
+bool encode_all(const quant::Encoder& encoder, std::uint32_t rows, base::Executor& executor) {
   std::atomic<bool> whole{true};
   executor.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::size_t task, unsigned) {
     const auto first = static_cast<std::uint32_t>(task) * kRowsPerTask;
     if (!encoder.encode(first, std::min(rows, first + kRowsPerTask))) whole.store(false);
   });
-  if (!whole.load()) builder.drop_codes();
-  return {};
+  return whole.load();
 }
 
-Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows) {
-  SPRINGG_ASSIGN_OR_RETURN(auto buffer,
-                           base::Buffer::allocate(quant::int8_bytes(space.dimensions, rows)));
-  const quant::Int8Encoder encoder(
-      {space.metric, space.dtype, space.dimensions, rows, space.vectors, space.inverse_norms},
-      buffer.span());
+}  // namespace
+
+std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
+  switch (options.quantization) {
+    case Quantization::kNone: return std::nullopt;
+    case Quantization::kInt8: return quant::CodeKind::kByte;
+    case Quantization::kInt4:
+      return options.dimensions <= kByteDimensionsMax ? quant::CodeKind::kByte
+                                                      : quant::CodeKind::kHalfByte;
+    case Quantization::kAuto: break;
+  }
+  if (!quant::has_codes(options.metric) || ann::is_byte_dtype(options.dtype)) return std::nullopt;
+  return options.dimensions < kHalfByteDimensionsMin ? quant::CodeKind::kByte
+                                                     : quant::CodeKind::kHalfByte;
+}
+
+Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
+                      std::span<const std::byte> graph, std::uint32_t rows,
+                      const IndexOptions& options, base::Executor& executor) {
+  std::optional<quant::Codes> codes;
+  if (const auto kind = kind_of_codes(options)) {
+    SPRINGG_ASSIGN_OR_RETURN(
+        const std::span<std::byte> bytes,
+        builder.allocate_codes(quant::codes_bytes(*kind, space.metric, space.dimensions, rows)));
+    const quant::Encoder encoder(source_of(space, rows), *kind, bytes);
+    if (encode_all(encoder, rows, executor)) {
+      codes = quant::open_codes(bytes, space.metric, space.dimensions, rows);
+    } else {
+      builder.drop_codes();
+    }
+  }
+  SPRINGG_ASSIGN_OR_RETURN(const ann::SealedGraph sealed, ann::SealedGraph::open(graph, rows));
+  std::array<std::byte, ann::Calibration::kBytes> calibration{};
+  ann::Calibration::measure(sealed, space, codes.has_value() ? &*codes : nullptr, executor)
+      .write(calibration);
+  return builder.set_calibration(calibration);
+}
+
+Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,
+                                                 std::uint64_t bytes) {
+  const std::uint64_t of_half =
+      quant::codes_bytes(quant::CodeKind::kHalfByte, space.metric, space.dimensions, rows);
+  const std::uint64_t of_byte =
+      quant::codes_bytes(quant::CodeKind::kByte, space.metric, space.dimensions, rows);
+  const bool half = bytes == of_half && bytes != of_byte;
+  SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(half ? of_half : of_byte));
+  const quant::Encoder encoder(source_of(space, rows),
+                               half ? quant::CodeKind::kHalfByte : quant::CodeKind::kByte,
+                               buffer.span());
   if (!encoder.encode(0, rows)) return std::optional<base::Buffer>();
   return std::optional<base::Buffer>(std::move(buffer));
 }

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: MIT
-// Codes of a segment's rows, on which its graph is walked (quant/, docs/adr/0012).
+// What a segment has for searching its graph faster: codes of its rows, on which the graph is
+// walked (quant/, docs/adr/0012), and what the graph was measured to need (ann/calibration.h).
 #pragma once
 
 #include <optional>
 
+#include "ann/calibration.h"
 #include "ann/space.h"
 #include "base/executor.h"
-#include "quant/int8_codes.h"
+#include "quant/codes.h"
 #include "springg/options.h"
 #include "storage/segment.h"
 
 namespace springg::engine {
 
-// Fills the segment's codes when its index wants some and its rows can have them. Its vectors are
-// there. Cost: one pass over the vectors on all threads.
-Status make_codes(storage::SegmentBuilder& builder, std::uint32_t rows, const IndexOptions& options,
-                  base::Executor& executor);
-// The same from a whole segment, into bytes of quant::int8_bytes(). None when they cannot be.
-Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows);
+// The codes that an index's segments have; none: their graphs are walked on vectors.
+std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options);
+
+// Fills a segment's codes, when its index wants some and its rows can have them, and its
+// calibration. Its vectors and its graph are there. Cost: two passes over the vectors on all
+// threads, and some thousand searches.
+Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
+                      std::span<const std::byte> graph, std::uint32_t rows,
+                      const IndexOptions& options, base::Executor& executor);
+// Codes anew from a whole segment, in the place of damaged ones of this size. None when its rows
+// cannot have them.
+Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,
+                                                 std::uint64_t bytes);
 
 }  // namespace springg::engine

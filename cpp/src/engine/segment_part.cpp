@@ -41,17 +41,28 @@ Result<std::shared_ptr<SegmentPart>> SegmentPart::open(
 
 Status SegmentPart::open_codes() {
   std::span<const std::byte> bytes = segment_->codes();
-  if (segment_->codes_damaged()) {
-    SPRINGG_ASSIGN_OR_RETURN(auto remade, remake_codes(space_, segment_->rows()));
+  if (const std::uint64_t damaged = segment_->damaged_codes_bytes(); damaged != 0) {
+    SPRINGG_ASSIGN_OR_RETURN(auto remade, remake_codes(space_, segment_->rows(), damaged));
     if (!remade.has_value()) return {};
     remade_codes_ = std::move(*remade);
     bytes = remade_codes_.span();
     charge_.set(this->bytes().total());
   }
   if (!bytes.empty()) {
-    codes_ = quant::open_int8(bytes, segment_->rows(), space_.dimensions, space_.metric);
+    codes_ = quant::open_codes(bytes, space_.metric, space_.dimensions, segment_->rows());
+  }
+  if (const auto calibration = ann::Calibration::read(segment_->calibration())) {
+    calibration_ = *calibration;
   }
   return {};
+}
+
+ann::GraphAnswer SegmentPart::graph_search(const ann::Query& query,
+                                           const ann::GraphQuery& request) const {
+  ann::GraphQuery stretched = request;
+  stretched.stretch = calibration_.stretch_for(request.ef, request.k);
+  return codes_.has_value() ? graph_.search(space_, query, *codes_, stretched)
+                            : graph_.search(space_, query, stretched);
 }
 
 std::optional<std::uint32_t> SegmentPart::find(const IdView& id, std::uint32_t rows) const {

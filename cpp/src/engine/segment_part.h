@@ -7,7 +7,8 @@
 #include "engine/background_worker.h"
 #include "engine/memory_budget.h"
 #include "engine/part.h"
-#include "quant/int8_codes.h"
+#include "ann/calibration.h"
+#include "quant/codes.h"
 #include "storage/segment.h"
 
 namespace springg::engine {
@@ -35,9 +36,9 @@ class SegmentPart final : public Part, public BackgroundTask {
   std::optional<std::uint32_t> find(const IdView& id, std::uint32_t rows) const override;
   std::uint32_t covered() const noexcept override { return graph_.empty() ? 0 : segment_->rows(); }
   ann::GraphAnswer graph_search(const ann::Query& query,
-                                const ann::GraphQuery& request) const override {
-    return codes_.has_value() ? graph_.search(space_, query, *codes_, request)
-                              : graph_.search(space_, query, request);
+                                const ann::GraphQuery& request) const override;
+  std::size_t ef_for(float recall, std::size_t k) const noexcept override {
+    return calibration_.ef_for(recall, k);
   }
   PartBytes bytes() const override;
   void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override {
@@ -58,7 +59,8 @@ class SegmentPart final : public Part, public BackgroundTask {
   std::shared_ptr<const storage::Segment> segment_;
   ann::Space space_;
   ann::SealedGraph graph_;
-  std::optional<quant::Int8Codes> codes_;
+  std::optional<quant::Codes> codes_;
+  ann::Calibration calibration_;  // nothing, when the segment has none
   base::Buffer remade_codes_;  // in the place of damaged ones
   MemoryCharge charge_;
   std::uint32_t next_compared_ = 0;  // of background_step()

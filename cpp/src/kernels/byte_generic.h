@@ -64,9 +64,17 @@ SPRINGG_INLINE void measure_bytes(const std::byte* query, std::uint32_t offset,
                                                     Isa::load_byte_tail(rows[r] + i, dims - i));
     });
   }
+  std::int32_t totals[kGroup];
+  if constexpr (R == kGroup) {
+    Isa::sum_products(sums, totals);
+  } else {
+    static_assert(R == 1);
+    const typename Isa::Integers none = Isa::no_products();
+    const typename Isa::Integers four[kGroup] = {sums[0], none, none, none};
+    Isa::sum_products(four, totals);
+  }
   unroll<R>([&](auto r) {
-    const auto sum = static_cast<std::uint32_t>(Isa::sum_products(sums[r]));
-    out[r * out_step] = value_of_sum<kSigned, M>(sum + offset);
+    out[r * out_step] = value_of_sum<kSigned, M>(static_cast<std::uint32_t>(totals[r]) + offset);
   });
 }
 

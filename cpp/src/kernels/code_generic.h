@@ -1,37 +1,51 @@
 // SPDX-License-Identifier: MIT
-// Products of byte codes, once for all instruction sets. Integers: every order of adding gives the
-// same sum. An `Isa` has, beside what distance_generic.h asks for:
-//   Integers                      a register of 32-bit sums, zero when made by no_products()
-//   add_products(sums, row, q)    adds those of kCodeBlockBytes unsigned and signed bytes
-//   sum_products(sums)            of the lanes
+// Products of codes, once for all instruction sets. Integers: every order of adding gives the same
+// sum. An `Isa` has, beside what distance_generic.h asks for:
+//   Integers                           a register of 32-bit sums, zero when made by no_products()
+//   add_products(sums, row, q)         adds those of kCodeBlockBytes bytes with as many of the
+//   query add_half_products(sums, row, q)    the same for codes of half a byte, twice as many
+//   sum_products(four, out)            the lanes of four registers, each added up
 #pragma once
 
 #include "kernels/distance_generic.h"
 
 namespace springg::kernels {
 
-template <class Isa, std::size_t R>
-SPRINGG_INLINE void multiply_codes(const std::int8_t* query, const std::byte* const (&rows)[R],
-                                   std::size_t bytes, std::int32_t* out) {
-  typename Isa::Integers sums[R];
-  unroll<R>([&](auto r) { sums[r] = Isa::no_products(); });
-  for (std::size_t i = 0; i < bytes; i += kCodeBlockBytes) {
-    unroll<R>([&](auto r) { sums[r] = Isa::add_products(sums[r], rows[r] + i, query + i); });
+template <class Isa>
+struct ByteCodes {
+  static constexpr std::size_t kPerByte = 1;
+  SPRINGG_INLINE static typename Isa::Integers add(typename Isa::Integers sums,
+                                                   const std::byte* row, const std::int8_t* query) {
+    return Isa::add_products(sums, row, query);
   }
-  unroll<R>([&](auto r) { out[r] = Isa::sum_products(sums[r]); });
-}
+};
 
 template <class Isa>
+struct HalfByteCodes {
+  static constexpr std::size_t kPerByte = 2;
+  SPRINGG_INLINE static typename Isa::Integers add(typename Isa::Integers sums,
+                                                   const std::byte* row, const std::int8_t* query) {
+    return Isa::add_half_products(sums, row, query);
+  }
+};
+
+template <class Isa, class Codes>
 SPRINGG_KERNEL void code_gather(const std::int8_t* query, const std::byte* const* rows,
                                 std::size_t count, std::size_t bytes, std::int32_t* out) noexcept {
-  std::size_t i = 0;
-  for (; i + kGroup <= count; i += kGroup) {
-    const std::byte* const group[kGroup] = {rows[i], rows[i + 1], rows[i + 2], rows[i + 3]};
-    multiply_codes<Isa>(query, group, bytes, out + i);
-  }
-  for (; i < count; ++i) {
-    const std::byte* const row[1] = {rows[i]};
-    multiply_codes<Isa>(query, row, bytes, out + i);
+  for (std::size_t i = 0; i < count; i += kGroup) {
+    const std::size_t left = std::min(count - i, kGroup);
+    // The last group is filled up with its first row: one loop for every count.
+    const std::byte* group[kGroup];
+    unroll<kGroup>([&](auto r) { group[r] = rows[i + (r < left ? r : 0)]; });
+    typename Isa::Integers sums[kGroup];
+    unroll<kGroup>([&](auto r) { sums[r] = Isa::no_products(); });
+    for (std::size_t at = 0; at < bytes; at += kCodeBlockBytes) {
+      const std::int8_t* const factors = query + at * Codes::kPerByte;
+      unroll<kGroup>([&](auto r) { sums[r] = Codes::add(sums[r], group[r] + at, factors); });
+    }
+    std::int32_t totals[kGroup];
+    Isa::sum_products(sums, totals);
+    for (std::size_t r = 0; r < left; ++r) out[i + r] = totals[r];
   }
 }
 

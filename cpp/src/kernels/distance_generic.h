@@ -364,7 +364,8 @@ constexpr DistanceTable make_table(const char* isa) {
   table.int8 = byte_functions<Isa, true>();
   table.uint8 = byte_functions<Isa, false>();
   table.bits = {&gather_bits<Isa>, &scan_bits<Isa>, &tile_bits<Isa>};
-  table.code_gather = &code_gather<Isa>;
+  table.code_gather = &code_gather<Isa, ByteCodes<Isa>>;
+  table.half_code_gather = &code_gather<Isa, HalfByteCodes<Isa>>;
   table.half_to_float = &half_to_float<Isa>;
   table.float_to_half = &float_to_half<Isa>;
   table.squared_norm = &squared_norm<Isa>;

@@ -55,12 +55,13 @@ struct ByteFunctions {
   decltype(DistanceFunctions::gather) of_floats[kMeasures] = {};
 };
 
-// Codes are bytes with an offset of 128, the query signed bytes of the same scale (quant/).
+// Codes are unsigned, the query signed bytes (quant/).
 inline constexpr std::size_t kCodeBlockBytes = 64;
-// out[i] = sum of query[j] * rows[i][j] over j < bytes, for i < count; exact for every instruction
-// set: |query[j]| <= 127 and bytes <= 65,536 + kCodeBlockBytes, so that no sum overflows. `bytes`
-// is a multiple of kCodeBlockBytes: what is beyond the dimensions is zero in the query. Prefetches
-// ahead, as DistanceFunctions::gather.
+// out[i] = sum of query[j] * code j of rows[i], for i < count; exact for every instruction set:
+// |query[j]| <= 127 and at most 65,536 + 64 codes, so that no sum overflows. `bytes`, those of a
+// row, is a multiple of kCodeBlockBytes: what is beyond the dimensions is zero in the query. Codes
+// of a byte lie in order. Codes of half a byte lie in blocks of 128: byte j of a block has code j
+// in its low half and code 64 + j in its high one.
 using CodeGather = void (*)(const std::int8_t* query, const std::byte* const* rows,
                             std::size_t count, std::size_t bytes, std::int32_t* out) noexcept;
 
@@ -70,8 +71,9 @@ struct DistanceTable {
   DistanceFunctions float16[kMeasures];
   ByteFunctions int8;
   ByteFunctions uint8;
-  DistanceFunctions bits;  // kHamming
-  CodeGather code_gather = nullptr;
+  DistanceFunctions bits;                 // kHamming
+  CodeGather code_gather = nullptr;       // codes of a byte
+  CodeGather half_code_gather = nullptr;  // of half a byte
   // Conversions, count elements. to_half rounds to nearest even; overflow becomes infinity.
   void (*half_to_float)(const std::uint16_t* in, std::size_t count, float* out) noexcept = nullptr;
   void (*float_to_half)(const float* in, std::size_t count, std::uint16_t* out) noexcept = nullptr;

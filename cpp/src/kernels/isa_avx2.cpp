@@ -73,10 +73,29 @@ struct Avx2 {
     }
     return sums;
   }
-  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) {
-    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-    return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
+  // Two products of 15 * 127 at most stay within 16 bits.
+  SPRINGG_INLINE static Integers add_half_products(Integers sums, const std::byte* row,
+                                                   const std::int8_t* query) {
+    const __m256i low_half = _mm256_set1_epi8(15);
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 32) {
+      const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i));
+      const __m256i low = _mm256_and_si256(codes, low_half);
+      const __m256i high = _mm256_and_si256(_mm256_srli_epi16(codes, 4), low_half);
+      const auto* factors = reinterpret_cast<const __m256i*>(query + i);
+      const auto* behind = reinterpret_cast<const __m256i*>(query + i + kCodeBlockBytes);
+      const __m256i products =
+          _mm256_add_epi16(_mm256_maddubs_epi16(low, _mm256_loadu_si256(factors)),
+                           _mm256_maddubs_epi16(high, _mm256_loadu_si256(behind)));
+      sums = _mm256_add_epi32(sums, _mm256_madd_epi16(products, _mm256_set1_epi16(1)));
+    }
+    return sums;
+  }
+  SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
+    const __m256i pairs =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(four[0], four[1]), _mm256_hadd_epi32(four[2], four[3]));
+    const __m128i sums =
+        _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }
 
   using Bytes = __m256i;

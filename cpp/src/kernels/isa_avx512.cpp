@@ -21,6 +21,14 @@ struct WordBits {
     }
     return sums;
   }
+  // Of codes below 16: two products stay within 16 bits.
+  SPRINGG_INLINE static __m512i add_small_products(__m512i sums, __m512i low, __m512i high,
+                                                   const std::int8_t* query) {
+    const __m512i products =
+        _mm512_add_epi16(_mm512_maddubs_epi16(low, _mm512_loadu_si512(query)),
+                         _mm512_maddubs_epi16(high, _mm512_loadu_si512(query + kCodeBlockBytes)));
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(products, _mm512_set1_epi16(1)));
+  }
   SPRINGG_INLINE static __m512i add_pairs(__m512i sums, __m512i a, __m512i b) {
     return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
   }

@@ -61,8 +61,22 @@ struct Avx512 : Bits {
   }
   using Integers = __m512i;
   SPRINGG_INLINE static Integers no_products() { return _mm512_setzero_si512(); }
-  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) {
-    return _mm512_reduce_add_epi32(sums);
+  SPRINGG_INLINE static Integers add_half_products(Integers sums, const std::byte* row,
+                                                   const std::int8_t* query) {
+    const __m512i low_half = _mm512_set1_epi8(15);
+    const __m512i codes = _mm512_loadu_si512(row);
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_half);
+    return Bits::add_small_products(sums, _mm512_and_si512(codes, low_half), high, query);
+  }
+  SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
+    const __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(four[0], four[1]),
+                                       _mm512_unpackhi_epi32(four[0], four[1]));
+    const __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(four[2], four[3]),
+                                       _mm512_unpackhi_epi32(four[2], four[3]));
+    const __m512i c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
+    const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }
 
   using Bytes = __m512i;

@@ -27,6 +27,11 @@ struct VectorBits {
                                              const std::int8_t* query) {
     return _mm512_dpbusd_epi32(sums, _mm512_loadu_si512(row), _mm512_loadu_si512(query));
   }
+  SPRINGG_INLINE static __m512i add_small_products(__m512i sums, __m512i low, __m512i high,
+                                                   const std::int8_t* query) {
+    sums = _mm512_dpbusd_epi32(sums, low, _mm512_loadu_si512(query));
+    return _mm512_dpbusd_epi32(sums, high, _mm512_loadu_si512(query + kCodeBlockBytes));
+  }
   SPRINGG_INLINE static __m512i add_pairs(__m512i sums, __m512i a, __m512i b) {
     return _mm512_dpwssd_epi32(sums, a, b);
   }

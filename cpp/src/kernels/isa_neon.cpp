@@ -83,7 +83,28 @@ struct Neon {
     }
     return sums;
   }
-  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) { return vaddvq_s32(sums); }
+  // Two products of 15 * 127 at most stay within 16 bits.
+  SPRINGG_INLINE static Integers add_half_products(Integers sums, const std::byte* row,
+                                                   const std::int8_t* query) {
+    const uint8x16_t low_half = vdupq_n_u8(15);
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      const uint8x16_t codes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(row + i));
+      const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(codes, low_half));
+      const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(codes, 4));
+      const int8x16_t factors = vld1q_s8(query + i);
+      const int8x16_t behind = vld1q_s8(query + i + kCodeBlockBytes);
+      int16x8_t products = vmull_s8(vget_low_s8(low), vget_low_s8(factors));
+      products = vmlal_s8(products, vget_low_s8(high), vget_low_s8(behind));
+      sums = vpadalq_s16(sums, products);
+      products = vmull_s8(vget_high_s8(low), vget_high_s8(factors));
+      products = vmlal_s8(products, vget_high_s8(high), vget_high_s8(behind));
+      sums = vpadalq_s16(sums, products);
+    }
+    return sums;
+  }
+  SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
+    vst1q_s32(out, vpaddq_s32(vpaddq_s32(four[0], four[1]), vpaddq_s32(four[2], four[3])));
+  }
 
   using Bytes = uint8x16_t;
   static constexpr std::size_t kByteLanes = 16;

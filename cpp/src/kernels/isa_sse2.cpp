@@ -126,20 +126,39 @@ struct Sse2 {
   SPRINGG_INLINE static Integers no_products() { return _mm_setzero_si128(); }
   SPRINGG_INLINE static Integers add_products(Integers sums, const std::byte* row,
                                               const std::int8_t* query) {
-    const __m128i zero = _mm_setzero_si128();
     for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
       const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
-      const __m128i factors = _mm_loadu_si128(reinterpret_cast<const __m128i*>(query + i));
-      const __m128i low = _mm_srai_epi16(_mm_unpacklo_epi8(zero, factors), 8);
-      const __m128i high = _mm_srai_epi16(_mm_unpackhi_epi8(zero, factors), 8);
-      sums = _mm_add_epi32(sums, _mm_madd_epi16(_mm_unpacklo_epi8(codes, zero), low));
-      sums = _mm_add_epi32(sums, _mm_madd_epi16(_mm_unpackhi_epi8(codes, zero), high));
+      sums = add_sixteen(sums, codes, query + i);
     }
     return sums;
   }
-  SPRINGG_INLINE static std::int32_t sum_products(Integers sums) {
-    const __m128i two = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4E));
-    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+  SPRINGG_INLINE static Integers add_sixteen(Integers sums, __m128i codes,
+                                             const std::int8_t* query) {
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i factors = _mm_loadu_si128(reinterpret_cast<const __m128i*>(query));
+    const __m128i low = _mm_srai_epi16(_mm_unpacklo_epi8(zero, factors), 8);
+    const __m128i high = _mm_srai_epi16(_mm_unpackhi_epi8(zero, factors), 8);
+    sums = _mm_add_epi32(sums, _mm_madd_epi16(_mm_unpacklo_epi8(codes, zero), low));
+    return _mm_add_epi32(sums, _mm_madd_epi16(_mm_unpackhi_epi8(codes, zero), high));
+  }
+  SPRINGG_INLINE static Integers add_half_products(Integers sums, const std::byte* row,
+                                                   const std::int8_t* query) {
+    const __m128i low_half = _mm_set1_epi8(15);
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
+      sums = add_sixteen(sums, _mm_and_si128(codes, low_half), query + i);
+      const __m128i high = _mm_and_si128(_mm_srli_epi16(codes, 4), low_half);
+      sums = add_sixteen(sums, high, query + i + kCodeBlockBytes);
+    }
+    return sums;
+  }
+  SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
+    const __m128i a =
+        _mm_add_epi32(_mm_unpacklo_epi32(four[0], four[1]), _mm_unpackhi_epi32(four[0], four[1]));
+    const __m128i b =
+        _mm_add_epi32(_mm_unpacklo_epi32(four[2], four[3]), _mm_unpackhi_epi32(four[2], four[3]));
+    const __m128i sums = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }
 
   using Bytes = __m128i;

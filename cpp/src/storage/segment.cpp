@@ -111,6 +111,7 @@ Result<std::uint64_t> SectionSegment::write(io::FileSystem& files,
   if (!metadata_.empty()) put(SegmentSection::kMetadata, kRequired, metadata_);
   if (!graph_.empty()) put(SegmentSection::kGraph, kDerived, graph_);
   if (!codes_.empty()) put(SegmentSection::kCodes, kDerived, codes_);
+  if (!calibration_.empty()) put(SegmentSection::kCalibration, kDerived, calibration_);
   return write_section_file(files, directory, segment_file_name(uuid_), FileKind::kSegment, uuid_,
                             sections);
 }

@@ -55,9 +55,14 @@ class Segment {
   // Empty when there is none, or when its checksum failed (it is derived: build it again).
   virtual std::span<const std::byte> graph() const noexcept = 0;
   virtual bool graph_damaged() const noexcept = 0;
-  // The same for codes of the vectors, opaque as well.
+  // The same for codes of the vectors, opaque as well. Of damaged ones the size is still known; 0:
+  // they are not damaged.
   virtual std::span<const std::byte> codes() const noexcept = 0;
-  virtual bool codes_damaged() const noexcept = 0;
+  virtual std::uint64_t damaged_codes_bytes() const noexcept = 0;
+  // What the graph was measured to need, opaque too. Empty when there is none or it is damaged: it
+  // costs time to do without, and recall at default settings, but no answer.
+  virtual std::span<const std::byte> calibration() const noexcept = 0;
+  virtual bool calibration_damaged() const noexcept = 0;
   // Its table was not to be used: find() works with one that was made again.
   virtual bool id_table_damaged() const noexcept = 0;
 
@@ -121,6 +126,7 @@ class SegmentBuilder {
   // The same for codes, zeroed. drop_codes() when they came to nothing.
   virtual Result<std::span<std::byte>> allocate_codes(std::size_t bytes) = 0;
   virtual void drop_codes() noexcept = 0;
+  virtual Status set_calibration(std::span<const std::byte> bytes) = 0;  // optional; copied
   // Looks a row up before finish() (ids must be set).
   virtual std::optional<std::uint32_t> find(const IdView& id) const noexcept = 0;
   virtual Result<std::shared_ptr<const Segment>> finish() = 0;  // new random uuid; once

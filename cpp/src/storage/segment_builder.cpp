@@ -110,6 +110,13 @@ class MemorySegmentBuilder final : public SegmentBuilder {
   }
   void drop_codes() noexcept override { segment_->set_codes({}); }
 
+  Status set_calibration(std::span<const std::byte> bytes) override {
+    SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(bytes.size()));
+    std::memcpy(buffer.data(), bytes.data(), bytes.size());
+    segment_->set_calibration(segment_->keep(std::move(buffer)));
+    return {};
+  }
+
   std::optional<std::uint32_t> find(const IdView& id) const noexcept override {
     return segment_->find(id);
   }

@@ -21,7 +21,8 @@ constexpr KnownSection kKnown[] = {{kind_of(SegmentSection::kInfo), 1, "info"},
                                    {kind_of(SegmentSection::kIdTable), 1, "id table"},
                                    {kind_of(SegmentSection::kMetadata), 1, "metadata"},
                                    {kind_of(SegmentSection::kGraph), 1, "graph"},
-                                   {kind_of(SegmentSection::kCodes), 1, "codes"}};
+                                   {kind_of(SegmentSection::kCodes), 1, "codes"},
+                                   {kind_of(SegmentSection::kCalibration), 1, "calibration"}};
 
 std::optional<Defect> check_info(std::span<const std::byte> bytes) {
   const auto dimensions = load<std::uint32_t>(bytes, info::kDimensions);
@@ -118,9 +119,16 @@ class Opener {
     }
     if (const Section* codes = file_.find(kind_of(SegmentSection::kCodes))) {
       if (codes->damaged) {
-        segment_->set_codes_damaged();
+        segment_->set_codes_damaged(codes->bytes.size());
       } else {
         segment_->set_codes(codes->bytes);
+      }
+    }
+    if (const Section* calibration = file_.find(kind_of(SegmentSection::kCalibration))) {
+      if (calibration->damaged) {
+        segment_->set_calibration_damaged();
+      } else {
+        segment_->set_calibration(calibration->bytes);
       }
     }
     return segment_;

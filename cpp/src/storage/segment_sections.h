@@ -27,6 +27,7 @@ enum class SegmentSection : std::uint32_t {
   kMetadata = 7,
   kGraph = 8,
   kCodes = 10,
+  kCalibration = 11,
 };
 
 // Section kInfo. Zero in the bytes that are not named.
@@ -64,7 +65,9 @@ class SectionSegment final : public Segment {
   std::span<const std::byte> graph() const noexcept override { return graph_; }
   bool graph_damaged() const noexcept override { return graph_damaged_; }
   std::span<const std::byte> codes() const noexcept override { return codes_; }
-  bool codes_damaged() const noexcept override { return codes_damaged_; }
+  std::uint64_t damaged_codes_bytes() const noexcept override { return damaged_codes_bytes_; }
+  std::span<const std::byte> calibration() const noexcept override { return calibration_; }
+  bool calibration_damaged() const noexcept override { return calibration_damaged_; }
   bool id_table_damaged() const noexcept override { return id_table_damaged_; }
   Bytes bytes() const noexcept override;
   bool mapped() const noexcept override { return file_ != nullptr; }
@@ -91,7 +94,9 @@ class SectionSegment final : public Segment {
   void set_graph(std::span<const std::byte> bytes) { graph_ = bytes; }
   void set_graph_damaged() { graph_damaged_ = true; }
   void set_codes(std::span<const std::byte> bytes) { codes_ = bytes; }
-  void set_codes_damaged() { codes_damaged_ = true; }
+  void set_codes_damaged(std::uint64_t bytes) { damaged_codes_bytes_ = bytes; }
+  void set_calibration(std::span<const std::byte> bytes) { calibration_ = bytes; }
+  void set_calibration_damaged() { calibration_damaged_ = true; }
   void set_id_table_damaged() { id_table_damaged_ = true; }
   void set_file(std::shared_ptr<const io::MappedFile> file, std::string path) {
     file_ = std::move(file);
@@ -108,14 +113,15 @@ class SectionSegment final : public Segment {
   std::uint32_t rows_;
   IdEncoding id_encoding_ = IdEncoding::kIntegers;
   bool graph_damaged_ = false;
-  bool codes_damaged_ = false;
+  bool calibration_damaged_ = false;
   bool id_table_damaged_ = false;
   std::span<const std::byte> vectors_, inverse_norms_, sequences_, id_bytes_, id_table_, metadata_,
-      graph_, codes_;
+      graph_, codes_, calibration_;
   IdSection ids_;
   const std::byte* vector_chunk_ = nullptr;
   const std::byte* norm_chunk_ = nullptr;
   base::RowTable vector_table_, norm_table_;
+  std::uint64_t damaged_codes_bytes_ = 0;
   std::vector<base::Buffer> buffers_;
   std::shared_ptr<const io::MappedFile> file_;
   std::string path_;                     // of that file

@@ -256,8 +256,12 @@ TEST_CASE("names and settings of indexes are checked") {
           "dimensions out of range: expected 1..65536, got 65537");
   refused([](IndexOptions& o) { o.m = 1; }, ErrorCode::kInvalidArgument,
           "m out of range: expected 2..64, got 1");
-  refused([](IndexOptions& o) { o.quantization = Quantization::kInt4; }, ErrorCode::kUnsupported,
-          "quantization int4 is not supported by this release: expected none, auto or int8");
+  refused(
+      [](IndexOptions& o) {
+        o.quantization = Quantization::kInt4;
+        o.metric = Metric::kManhattan;
+      },
+      ErrorCode::kUnsupported, "quantization int4 is not supported for metric manhattan");
   refused([](IndexOptions& o) { o.metric = Metric::kHamming; }, ErrorCode::kUnsupported,
           "metric hamming is not supported for dtype float32: hamming goes with binary and binary "
           "with hamming");
