@@ -73,10 +73,12 @@ class GrowingGraph {
   // `finish`, for a graph that gets no more rows, the links of layer 0 are then chosen again now
   // that all rows are there, and rows that cannot be reached from the entry are linked in; nothing
   // happens when that was done already.
+  // With `codes` of the rows [0, end) the graph is walked on these; candidates are then ranked on
+  // their vectors, so that links are nearly the same, and wide rows are inserted sooner.
   // kFailedPrecondition when progress says stop (the graph is then whole up to covered()),
   // kResourceExhausted without memory.
   virtual Status extend(const Space& space, std::uint32_t end, base::Executor& executor,
-                        Progress* progress, bool finish) = 0;
+                        Progress* progress, bool finish, const quant::Codes* codes = nullptr) = 0;
   // Begins an empty graph with the rows of a sealed one that are kept: row i of `space` was kept[i]
   // there (ascending). A row that lost no neighbor costs no distance, another a choice of links
   // (hnsw_adopt.h). extend() with `finish` should follow. The source has the same m. False when the

@@ -46,9 +46,9 @@ std::uint32_t level_of(std::uint64_t seed, std::uint32_t row, std::uint32_t m) n
   return level;
 }
 
-BatchInserter::BatchInserter(GrowingData& data, const Space& space, base::Executor& executor,
-                             Pace& pace)
-    : data_(data), space_(space), executor_(executor), pace_(pace) {
+BatchInserter::BatchInserter(GrowingData& data, const Space& space, const quant::Codes* codes,
+                             base::Executor& executor, Pace& pace)
+    : data_(data), space_(space), codes_(codes), executor_(executor), pace_(pace) {
   for (unsigned i = 0; i < executor.concurrency(); ++i) {
     workers_.push_back(std::make_unique<Worker>(space));
   }
@@ -124,6 +124,24 @@ void BatchInserter::link_forward(const Layer& layer, std::uint32_t number, std::
   if (count < m) chosen[count].row = kNoRow;
 }
 
+// Exact ranks in the place of estimates, for all of the pool: links are chosen by comparing them
+// with exact ranks of pairs, and most of these vectors are needed for that.
+template <class Layer>
+void BatchInserter::rank_exactly(const Layer& layer, const Query& query) {
+  SearchScratch& scratch = thread_scratch();
+  SearchPool& pool = scratch.pool;
+  for (std::size_t begin = 0; begin < pool.size(); begin += SearchScratch::kLinksMax) {
+    const std::size_t count = std::min(pool.size() - begin, SearchScratch::kLinksMax);
+    Key* const keys = pool.keys() + begin;
+    for (std::size_t i = 0; i < count; ++i) scratch.rows[i] = layer.row_of(number_of(keys[i]));
+    query.gather(space_, scratch.rows, count, scratch.ranks);
+    for (std::size_t i = 0; i < count; ++i) {
+      keys[i] = make_key(scratch.ranks[i], number_of(keys[i]));
+    }
+  }
+  std::sort(pool.keys(), pool.keys() + pool.size());
+}
+
 // Ranks of all rows of the batch from each of `queries`, which lie one after another.
 void BatchInserter::rank_peers(std::span<const Query> queries, Worker& worker) {
   const std::size_t peers = levels_.size();
@@ -144,8 +162,22 @@ void BatchInserter::offer_peers(const std::uint32_t* numbers, const float* ranks
 
 void BatchInserter::insert_row(std::uint32_t index, const Query& query, const float* peer_ranks,
                                Worker& worker) {
+  if (codes_ != nullptr) {
+    query.unit_length(space_, worker.unit_query);
+    worker.code_query.prepare(*codes_, worker.unit_query.data());
+    if (worker.code_query.usable()) {
+      insert_row(index, CodeRanker{*codes_, worker.code_query}, query, peer_ranks, worker);
+      return;
+    }
+  }
+  insert_row(index, VectorRanker{space_, query}, query, peer_ranks, worker);
+}
+
+template <class Ranker>
+void BatchInserter::insert_row(std::uint32_t index, Ranker ranker, const Query& query,
+                               const float* peer_ranks, Worker& worker) {
   const GrowingSight sight(data_, kNoRow);
-  SearchTask task{VectorRanker{space_, query}, thread_scratch()};
+  SearchTask task{ranker, thread_scratch()};
   SearchPool& pool = task.scratch.pool;
   const std::size_t ef = walk_width(data_.options);
   const std::uint32_t level = levels_[index];
@@ -159,6 +191,7 @@ void BatchInserter::insert_row(std::uint32_t index, const Query& query, const fl
       const Key nearest = pool.keys()[0];
       found = {rank_of(nearest), number_of(nearest)};
       if (l == 1) found.number = layer.row_of(found.number);
+      if constexpr (Ranker::kEstimates) rank_exactly(layer, query);
     } else {
       pool.reset(ef);
     }
@@ -173,6 +206,7 @@ void BatchInserter::insert_row(std::uint32_t index, const Query& query, const fl
   }
   pool.reset(ef);
   if (sight.limit() != 0) walk(sight.base(), found, ef, sight.limit(), task);
+  if constexpr (Ranker::kEstimates) rank_exactly(sight.base(), query);
   const LayerBatch& batch = layers_[0];
   offer_peers(batch.sources.data(), peer_ranks, batch.sources.size(), begin_ + index, pool);
   link_forward(sight.base(), begin_ + index, index, layers_[0], worker);

@@ -22,7 +22,9 @@ std::uint32_t level_of(std::uint64_t seed, std::uint32_t row, std::uint32_t m) n
 
 class BatchInserter {
  public:
-  BatchInserter(GrowingData& data, const Space& space, base::Executor& executor, Pace& pace);
+  // `codes`: null, or of all rows that will be inserted and of those that are in.
+  BatchInserter(GrowingData& data, const Space& space, const quant::Codes* codes,
+                base::Executor& executor, Pace& pace);
 
   // Rows that the next batch should have when `covered` are in: few while the graph is
   // young, since a batch is searched for in the graph before it.
@@ -35,6 +37,8 @@ class BatchInserter {
   struct Worker {
     explicit Worker(const Space& space) : pairs(space) {}
     PairRanks pairs;
+    quant::CodeQuery code_query;
+    std::vector<float> unit_query;
     std::vector<Neighbor> candidates;
     std::vector<Edge> edges;
     QueryTile packed;
@@ -51,8 +55,13 @@ class BatchInserter {
   Status reserve(std::uint32_t end);
   void lay_out(std::uint32_t end);
   void insert_rows(std::uint32_t first, std::uint32_t last, Worker& worker);
+  template <class Layer>
+  void rank_exactly(const Layer& layer, const Query& query);
   void rank_peers(std::span<const Query> queries, Worker& worker);
   void insert_row(std::uint32_t index, const Query& query, const float* peer_ranks, Worker& worker);
+  template <class Ranker>
+  void insert_row(std::uint32_t index, Ranker ranker, const Query& query, const float* peer_ranks,
+                  Worker& worker);
   static void offer_peers(const std::uint32_t* numbers, const float* ranks, std::size_t count,
                           std::uint32_t self, SearchPool& pool);
   template <class Layer>
@@ -72,6 +81,7 @@ class BatchInserter {
 
   GrowingData& data_;
   const Space& space_;
+  const quant::Codes* codes_;
   base::Executor& executor_;
   Pace& pace_;
   std::vector<std::unique_ptr<Worker>> workers_;

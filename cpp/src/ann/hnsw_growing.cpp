@@ -35,7 +35,7 @@ class GrowingGraphImpl final : public GrowingGraph {
   }
 
   Status extend(const Space& space, std::uint32_t end, base::Executor& executor, Progress* progress,
-                bool finish) override try {
+                bool finish, const quant::Codes* codes) override try {
     if (end > data_.rows_max) {
       return resource_exhausted("the graph has room for " + std::to_string(data_.rows_max) +
                                 " rows, got " + std::to_string(end));
@@ -43,7 +43,7 @@ class GrowingGraphImpl final : public GrowingGraph {
     const std::uint32_t begin = covered();
     if (finish && begin >= end && finished_ == begin) return {};
     Pace pace(progress, (end > begin ? end - begin : 0) + (finish ? refine_steps(end) : 0));
-    BatchInserter inserter(data_, space, executor, pace);
+    BatchInserter inserter(data_, space, codes, executor, pace);
     for (std::uint32_t at = begin; at < end; at = covered()) {
       if (pace.stopped()) return failed_precondition("stopped by the caller");
       SPRINGG_RETURN_IF_ERROR(inserter.insert(at + std::min(end - at, inserter.batch_rows(at))));

@@ -25,6 +25,7 @@ inline constexpr std::size_t kPoolsOfEf = 4;
 
 // What a walk compares rows by: their vectors, exactly,
 struct VectorRanker {
+  static constexpr bool kEstimates = false;
   const Space& space;
   const Query& query;
 
@@ -42,12 +43,13 @@ struct VectorRanker {
 
 // or codes, which are shorter and give estimates.
 struct CodeRanker {
+  static constexpr bool kEstimates = true;
   const quant::Codes& codes;
   const quant::CodeQuery& query;
 
   const std::byte* row(std::uint32_t number) const noexcept { return codes.row(number); }
   void fetch(const std::byte* code, std::uint32_t number) const noexcept {
-    const std::size_t bytes = std::min(codes.stride, kPrefetchBytes);
+    const std::size_t bytes = std::min(codes.stride, std::size_t{64});
     for (std::size_t at = 0; at < bytes; at += 64) prefetch(code + at);
     prefetch(codes.factors_of(number));
   }

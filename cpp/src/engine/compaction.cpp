@@ -259,7 +259,11 @@ Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
       SPRINGG_ASSIGN_OR_RETURN(graph, ann::GrowingGraph::create(settings, rows));
     }
   }
-  SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true));
+  base::Buffer buffer;
+  SPRINGG_ASSIGN_OR_RETURN(const std::optional<quant::Codes> codes,
+                           codes_to_build_on(space, rows, executor, buffer));
+  SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true,
+                                        codes.has_value() ? &*codes : nullptr));
   return take_graph(*graph, builder, rows, options, executor);
 }
 

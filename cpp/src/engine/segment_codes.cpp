@@ -18,6 +18,14 @@ constexpr std::size_t kByteDimensionsMax = 64;
 // With fewer dimensions than this, what codes of half a byte save is lost in exact ranking.
 constexpr std::size_t kHalfByteDimensionsMin = 128;
 
+// Below this a vector is hardly longer than a row of codes.
+constexpr std::uint32_t kBuildDimensionsMin = 64;
+
+// Rows of bytes and bits are as short as codes.
+bool has_codes(Metric metric, ScalarType dtype) noexcept {
+  return quant::has_codes(metric) && !ann::is_byte_dtype(dtype);
+}
+
 quant::CodeSource source_of(const ann::Space& space, std::uint32_t rows) {
   return {space.metric, space.dtype, space.dimensions, rows, space.vectors, space.inverse_norms};
 }
@@ -43,7 +51,7 @@ std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
                                                       : quant::CodeKind::kHalfByte;
     case Quantization::kAuto: break;
   }
-  if (!quant::has_codes(options.metric) || ann::is_byte_dtype(options.dtype)) return std::nullopt;
+  if (!has_codes(options.metric, options.dtype)) return std::nullopt;
   return options.dimensions < kHalfByteDimensionsMin ? quant::CodeKind::kByte
                                                      : quant::CodeKind::kHalfByte;
 }
@@ -68,6 +76,21 @@ Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
   ann::Calibration::measure(sealed, space, codes.has_value() ? &*codes : nullptr, executor)
       .write(calibration);
   return builder.set_calibration(calibration);
+}
+
+Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, std::uint32_t rows,
+                                                      base::Executor& executor,
+                                                      base::Buffer& buffer) {
+  std::optional<quant::Codes> codes;
+  if (!has_codes(space.metric, space.dtype) || space.dimensions < kBuildDimensionsMin) return codes;
+  constexpr quant::CodeKind kKind = quant::CodeKind::kByte;
+  SPRINGG_ASSIGN_OR_RETURN(buffer, base::Buffer::allocate(quant::codes_bytes(
+                                       kKind, space.metric, space.dimensions, rows)));
+  const quant::Encoder encoder(source_of(space, rows), kKind, buffer.span());
+  if (encode_all(encoder, rows, executor)) {
+    codes = quant::open_codes(buffer.span(), space.metric, space.dimensions, rows);
+  }
+  return codes;
 }
 
 Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,

@@ -23,6 +23,11 @@ std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options);
 Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
                       std::span<const std::byte> graph, std::uint32_t rows,
                       const IndexOptions& options, base::Executor& executor);
+// Codes of a byte for building a graph over these rows, in `buffer`. None when their metric has
+// none, when they cannot have them, or when they are so narrow that it would not pay.
+Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, std::uint32_t rows,
+                                                      base::Executor& executor,
+                                                      base::Buffer& buffer);
 // Codes anew from a whole segment, in the place of damaged ones of this size. None when its rows
 // cannot have them.
 Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,
