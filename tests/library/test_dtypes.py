@@ -275,13 +275,17 @@ def test_settings_that_do_not_go_together(db, arguments):
 
 
 @pytest.mark.parametrize("quantization", ["auto", "none"])
-def test_there_are_no_codes(db, rng, quantization):
-    for dtype in [*INTEGERS, "binary"]:
-        index = db.create_index(dtype, DIMENSIONS, dtype=dtype, quantization=quantization)
-        index.add(np.arange(300), rows_of(rng, 300, dtype))
-        index.optimize()
-        assert index.stats()["bytes"]["codes"] == 0
-        assert index.quantization == quantization
+@pytest.mark.parametrize("dtype", [*INTEGERS, "binary"])
+def test_there_are_no_codes(db, rng, dtype, quantization):
+    """Of a width at which float32 would be walked and built on codes, and calibrated."""
+    rows = rows_of(rng, 2_000, dtype, 256, centers=20)
+    index = db.create_index("a", 256, dtype=dtype, quantization=quantization)
+    index.add(np.arange(2_000), rows)
+    index.optimize()
+    assert index.stats()["bytes"]["codes"] == 0
+    assert index.quantization == quantization
+    assert index.recall(rows[::20]) > 0.95
+    assert index.search(rows[7], 10).distances_computed < 1_500
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.dtype("uint8"), "int8"])
