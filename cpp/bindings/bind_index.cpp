@@ -49,7 +49,7 @@ std::size_t write_rows(IndexHandle& self, const Ids& ids, const py::array& vecto
                        const MetadataColumn* documents,
                        const std::optional<std::string>& durability, const py::object& progress) {
   const auto level = durability_of(durability);
-  const MatrixView view = matrix_of(vectors);
+  const MatrixView view = matrix_of(vectors, form_of(self.index->options()));
   check_counts(ids, &view, documents);
   CallProgress call(progress);
   const std::size_t total = ids.column.size();
@@ -66,7 +66,8 @@ std::size_t update_rows(IndexHandle& self, const Ids& ids, const py::object& vec
                         const std::optional<std::string>& durability) {
   const auto level = durability_of(durability);
   std::optional<MatrixView> view;
-  if (!vectors.is_none()) view = matrix_of(vectors.cast<py::array>());
+  if (!vectors.is_none())
+    view = matrix_of(vectors.cast<py::array>(), form_of(self.index->options()));
   const MatrixView* given = view ? &*view : nullptr;
   check_counts(ids, given, documents);
   CallProgress call{py::none()};
@@ -76,15 +77,13 @@ std::size_t update_rows(IndexHandle& self, const Ids& ids, const py::object& vec
 }
 
 // (found: bytes, ids, documents or None, vectors or None) of a batch of records.
-py::tuple python_records(RecordBatch&& batch, Include include) {
+py::tuple python_records(RecordBatch&& batch, Include include, const VectorForm& form) {
   const std::size_t rows = batch.ids.size();
   py::object documents = py::none();
   if (include.metadata && batch.metadata) documents = python_documents(*batch.metadata, 0, rows);
   py::object vectors = py::none();
   if (include.vectors) {
-    const std::size_t width = rows == 0 ? 0 : batch.vectors.size() / rows;
-    vectors = array_of(std::move(batch.vectors),
-                       {static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(width)});
+    vectors = array_of_rows(std::move(batch.vectors), std::move(batch.byte_vectors), rows, form);
   }
   const py::bytes found(reinterpret_cast<const char*>(batch.found.data()), batch.found.size());
   return py::make_tuple(found, python_ids(batch.ids, 0, rows), std::move(documents),
@@ -135,14 +134,14 @@ auto read_view(const ViewHandle& self, Read&& read) {
   raise(status);
 }
 
-py::array python_vectors(const ViewHandle& self, const py::object& dtype, std::size_t dimensions) {
+py::array python_vectors(const ViewHandle& self, const py::object& dtype, std::size_t width) {
   const IndexView& view = *self.view;
   if (auto block = view.vector_block()) {
     check(view.check());
     return array_over(std::move(*block));
   }
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(view.rows()),
-                                       static_cast<py::ssize_t>(dimensions)};
+                                       static_cast<py::ssize_t>(width)};
   py::array copy(py::dtype::from_args(dtype), shape);
   void* out = copy.mutable_data();
   read_view(self, [&](const IndexView& pinned) {
@@ -170,10 +169,10 @@ void bind_view(py::module_& module) {
             RecordBatch batch = read_view(self, [&](const IndexView& view) {
               return view.records(begin, end, include_of(include));
             });
-            return python_records(std::move(batch), include_of(include));
+            return python_records(std::move(batch), include_of(include), self.form);
           },
           py::arg("begin"), py::arg("end"), py::arg("include"))
-      .def("vectors", &python_vectors, py::arg("dtype"), py::arg("dimensions"))
+      .def("vectors", &python_vectors, py::arg("dtype"), py::arg("width"))
       .def("check_open", [](const ViewHandle& self) { check(self.view->check_open()); });
 }
 
@@ -228,13 +227,14 @@ void bind_index(py::module_& module) {
           [](const IndexHandle& self, const Ids& ids, unsigned include) {
             return python_records(
                 without_gil([&] { return self.index->get(ids.column, include_of(include)); }),
-                include_of(include));
+                include_of(include), form_of(self.index->options()));
           },
           py::arg("ids"), py::arg("include"))
       .def("view",
            [](const IndexHandle& self) {
              return ViewHandle{
-                 Held<const IndexView>(without_gil([&] { return self.index->view(); }))};
+                 Held<const IndexView>(without_gil([&] { return self.index->view(); })),
+                 form_of(self.index->options())};
            })
       .def(
           "optimize",

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "documents.h"
@@ -34,14 +35,19 @@ py::array_t<float> column_of(const QueryHits& hits, const std::vector<float>& va
 
 py::object vectors_of(const QueryHits& hits) {
   const SearchResult& result = *hits.result;
-  const std::size_t width = hits.dimensions;
+  const std::size_t width = hits.form.width();
   if (width == 0) return py::none();
-  py::array_t<float> array({hits.count, width});
-  float* out = array.mutable_data();
+  const bool bytes = hits.form.bytes();
+  const std::size_t row_bytes = bytes ? width : width * sizeof(float);
+  const std::byte* const from =
+      bytes ? result.byte_vectors.data() : std::as_bytes(std::span(result.vectors)).data();
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(hits.count),
+                                       static_cast<py::ssize_t>(width)};
+  py::array array(numpy_type(bytes ? hits.form.dtype : ScalarType::kFloat32), shape);
+  auto* out = static_cast<std::byte*>(array.mutable_data());
   auto at = static_cast<std::ptrdiff_t>(hits.first_id);
   for (std::size_t i = 0; i < hits.count; ++i, at += hits.step) {
-    std::copy_n(result.vectors.data() + static_cast<std::size_t>(at) * width, width,
-                out + i * width);
+    std::copy_n(from + static_cast<std::size_t>(at) * row_bytes, row_bytes, out + i * row_bytes);
   }
   return array;
 }
@@ -155,10 +161,10 @@ PyType_Spec kSpec = {"springg._core.QueryHits", sizeof(HitsObject), 0,
 
 }  // namespace
 
-QueryHits hits_of_query(SearchResult&& result, std::size_t dimensions) {
+QueryHits hits_of_query(SearchResult&& result, const VectorForm& form) {
   auto shared = std::make_shared<const SearchResult>(std::move(result));
   const std::size_t count = shared->counts.empty() ? 0 : shared->counts.front();
-  return {.result = std::move(shared), .count = count, .dimensions = dimensions};
+  return {.result = std::move(shared), .count = count, .form = form};
 }
 
 py::object python_hits(py::handle type, QueryHits&& hits) {

@@ -21,7 +21,7 @@ QueryHits query_of(const BatchResult& batch, std::size_t i) {
           .first = i * batch.result->k,
           .first_id = i == 0 ? 0 : batch.ends[i - 1],
           .count = batch.result->counts[i],
-          .dimensions = batch.dimensions};
+          .form = batch.form};
 }
 
 py::list ids_of_queries(const BatchResult& batch) {
@@ -57,9 +57,9 @@ py::array_t<std::uint64_t> keys_of(const BatchResult& batch) {
 
 }  // namespace
 
-BatchResult hits_of_batch(SearchResult&& result, std::size_t dimensions) {
+BatchResult hits_of_batch(SearchResult&& result, const VectorForm& form) {
   BatchResult batch;
-  batch.dimensions = dimensions;
+  batch.form = form;
   batch.ends.reserve(result.counts.size());
   std::size_t end = 0;
   for (const std::uint32_t count : result.counts) batch.ends.push_back(end += count);

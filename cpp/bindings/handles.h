@@ -48,6 +48,7 @@ struct IndexHandle {
 
 struct ViewHandle {
   Held<const IndexView> view;
+  VectorForm form;
 };
 
 }  // namespace springg::bindings

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "numpy_views.h"
 #include "springg/index.h"
 
 namespace springg::bindings {
@@ -17,25 +18,25 @@ namespace springg::bindings {
 namespace py = pybind11;
 
 // Some hits of one query: `count` of them, the first at `first` of the query's columns and at
-// `first_id` of the ids, `step` apart. `dimensions` is 0 when vectors were not asked for.
+// `first_id` of the ids, `step` apart. `form` has no dimensions when vectors were not asked for.
 struct QueryHits {
   std::shared_ptr<const SearchResult> result;
   std::size_t first = 0;
   std::size_t first_id = 0;
   std::size_t count = 0;
   std::ptrdiff_t step = 1;
-  std::size_t dimensions = 0;
+  VectorForm form;
 };
 
 // All hits of a batch. `ends[i]` is the number of ids up to and with query i.
 struct BatchResult {
   std::shared_ptr<const SearchResult> result;
   std::vector<std::size_t> ends;
-  std::size_t dimensions = 0;
+  VectorForm form;
 };
 
-QueryHits hits_of_query(SearchResult&& result, std::size_t dimensions);
-BatchResult hits_of_batch(SearchResult&& result, std::size_t dimensions);
+QueryHits hits_of_query(SearchResult&& result, const VectorForm& form);
+BatchResult hits_of_batch(SearchResult&& result, const VectorForm& form);
 
 // A Python object of `type`, which is QueryHits or a Python subclass of it.
 py::object python_hits(py::handle type, QueryHits&& hits);

@@ -71,42 +71,49 @@ SearchOptions options_of(PyObject* const* arguments) {
   return options;
 }
 
-// `rows`: Index or IndexView.
+// `rows`: Index or IndexView, whose vectors are of this form.
 template <class Rows>
-py::object search_in(const Rows& rows, const MatrixView& queries, bool batch,
+py::object search_in(const Rows& rows, const MatrixView& queries, VectorForm form, bool batch,
                      PyObject* const* arguments) {
   const SearchOptions options = options_of(arguments);
-  const std::size_t dimensions = options.include.vectors ? queries.dimensions : 0;
+  if (!options.include.vectors) form.dimensions = 0;
   if (!batch && !options.exact && !options.filter.active()) {
     // Microseconds of work: the plainest release of the GIL, and no signals.
     PyThreadState* thread = PyEval_SaveThread();
     Result<SearchResult> found = rows.search(queries, options, nullptr);
     PyEval_RestoreThread(thread);
-    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), dimensions));
+    return python_hits(arguments[kType], hits_of_query(take(std::move(found)), form));
   }
   CallProgress progress{py::none()};
   SearchResult found =
       with_progress(progress, [&](Progress* p) { return rows.search(queries, options, p); });
-  if (batch) return py::cast(hits_of_batch(std::move(found), dimensions));
-  return python_hits(arguments[kType], hits_of_query(std::move(found), dimensions));
+  if (batch) return py::cast(hits_of_batch(std::move(found), form));
+  return python_hits(arguments[kType], hits_of_query(std::move(found), form));
+}
+
+template <class Rows>
+py::object search_if_in_place(const Rows& rows, const py::array& queries, const VectorForm& form,
+                              PyObject* const* arguments) {
+  const std::optional<MatrixView> view = matrix_in_place(queries, form);
+  if (!view) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+  return search_in(rows, *view, form, queries.ndim() == 2, arguments);
 }
 
 // Hits of one query are of the type that was passed: QueryHits, or the façade's subclass of it.
 // NotImplemented when `queries` cannot be read in place: the façade converts and calls again.
 py::object search(PyObject* const* arguments) {
-  auto not_in_place = py::reinterpret_borrow<py::object>(Py_NotImplemented);
-  if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) return not_in_place;
+  if (!py::isinstance<py::array>(py::handle(arguments[kQueries]))) {
+    return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+  }
   const auto queries = py::reinterpret_borrow<py::array>(arguments[kQueries]);
-  const std::optional<MatrixView> view = matrix_in_place(queries);
-  if (!view) return not_in_place;
-  const bool batch = queries.ndim() == 2;
   // Most are of an index: it is tried first, and an exception would take longer than a search.
-  py::detail::make_caster<IndexHandle> index;
-  if (index.load(arguments[kRows], false)) {
-    return search_in(*static_cast<IndexHandle&>(index).index, *view, batch, arguments);
+  py::detail::make_caster<IndexHandle> handle;
+  if (handle.load(arguments[kRows], false)) {
+    const Index& index = *static_cast<IndexHandle&>(handle).index;
+    return search_if_in_place(index, queries, form_of(index.options()), arguments);
   }
   const auto& pinned = py::handle(arguments[kRows]).cast<const ViewHandle&>();
-  return search_in(*pinned.view, *view, batch, arguments);
+  return search_if_in_place(*pinned.view, queries, pinned.form, arguments);
 }
 
 PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_ssize_t count) {
@@ -123,7 +130,8 @@ PyMethodDef kSearchMethods[] = {
     {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
      METH_FASTCALL,
      "search(rows, queries, k, ef, way, min_score, allowed, include, threads, kind, /)\n--\n\n"
-     "`kind` of a 1-D, BatchResult of a 2-D float32 array; NotImplemented for other queries."},
+     "`kind` of a 1-D, BatchResult of a 2-D array of float32 or of the index's bytes; "
+     "NotImplemented for other queries."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What callers pass, turned into what the engine reads. Nothing is coerced anywhere else.
 
-Vectors that are already float32, aligned and contiguous within a row are passed on in place, with
-no copy; every other array is converted once, to a new float32 array. Values that float32 cannot
-hold are refused here, by row; nan and infinity are refused by the engine.
+Vectors that are already float32 (or bytes as the index keeps them), aligned and contiguous within a
+row are passed on in place, with no copy; every other array is converted once, to a new array of
+float32, or of bytes for an index of those. Values that do not fit are refused, by row, here or, in
+float32 arrays, by the engine.
 """
 
 from __future__ import annotations
@@ -14,6 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from springg import _core
+from springg._dtypes import (
+    BYTE_DTYPES,
+    as_bytes,
+    in_dimensions,
+    numpy_dtype,
+    row_width,
+    wrong_width,
+)
 from springg.errors import error_of
 
 if TYPE_CHECKING:
@@ -26,7 +35,6 @@ _FLAG_OF = {
     "vector": INCLUDE_VECTORS,
     "vectors": INCLUDE_VECTORS,
 }
-_FLOAT_BYTES = 4
 
 
 def id_column(ids: Any) -> _core.Ids:
@@ -51,32 +59,45 @@ def boolean(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def as_matrix(vectors: Any, dimensions: int, what: str = "vectors") -> npt.NDArray[np.float32]:
-    """A float32 array of one or two dimensions that the engine can read in place."""
+def as_matrix(
+    vectors: Any, dimensions: int, dtype: str = "float32", what: str = "vectors"
+) -> npt.NDArray[Any]:
+    """An array of one or two dimensions that the engine can read in place: float32 or bytes."""
     array = _numbers(vectors, what)
     if array.ndim == 1 and array.size == 0:
         # np.asarray([]): no rows, rather than one row of no width.
-        return np.empty((0, dimensions), np.float32)
+        return _no_rows(dimensions, dtype)
     if array.ndim not in (1, 2):
         raise error_of(
             "invalid_argument",
-            f"{what} must have one or two dimensions: expected shape (n, {dimensions}), "
-            f"got {array.shape}",
+            f"{what} must have one or two dimensions: "
+            f"expected shape (n, {row_width(dimensions, dtype)}), got {array.shape}",
         )
-    check_width_of_none(array, dimensions)
-    return array if _readable_in_place(array) else converted(array, what)
+    if array.size == 0 and array.ndim == 2 and array.shape[0] == 0:
+        check_width_of_none(array, dimensions, dtype)
+        return _no_rows(dimensions, dtype)
+    if _readable_in_place(array, dtype):
+        return array
+    # A query need not be of the index's dtype, unless that is no number.
+    if dtype == "binary" or (dtype in BYTE_DTYPES and what == "vectors"):
+        return as_bytes(array, dimensions, dtype, _kind_of(what))
+    return converted(array, what)
 
 
-def check_width_of_none(array: npt.NDArray[Any], dimensions: int) -> None:
+def _no_rows(dimensions: int, dtype: str) -> npt.NDArray[Any]:
+    kind = np.uint8 if dtype == "binary" else np.float32
+    return np.empty((0, row_width(dimensions, dtype)), kind)
+
+
+def check_width_of_none(array: npt.NDArray[Any], dimensions: int, dtype: str) -> None:
     """Refuse no rows of another width; the engine sees the width of rows alone."""
-    if array.ndim == 2 and array.shape[0] == 0 and array.shape[1] != dimensions:
-        got = array.shape[1]
-        raise error_of(
-            "dimension_mismatch",
-            f"vector dimension mismatch: expected {dimensions}, got {got}",
-            expected=dimensions,
-            actual=got,
-        )
+    if array.ndim != 2 or array.shape[0] != 0:
+        return
+    got = array.shape[1]
+    if array.dtype.kind != "b":
+        got = in_dimensions(got, dimensions, dtype)
+    if got != dimensions:
+        raise wrong_width(dimensions, got)
 
 
 def converted(array: npt.NDArray[Any], what: str = "vectors") -> npt.NDArray[np.float32]:
@@ -91,14 +112,17 @@ def converted(array: npt.NDArray[Any], what: str = "vectors") -> npt.NDArray[np.
     row, element = divmod(first, array.shape[-1])
     value = array[row, element] if array.ndim == 2 else array[element]
     if np.isfinite(value):
-        kind = "query" if what == "queries" else "vector"
         raise error_of(
             "invalid_argument",
-            f"{kind} at row {row} {does_not_fit(element, value)}",
+            f"{_kind_of(what)} at row {row} {does_not_fit(element, value)}",
             row=row,
             element=element,
         )
     return narrow
+
+
+def _kind_of(what: str) -> str:
+    return "query" if what == "queries" else "vector"
 
 
 def does_not_fit(element: int, value: Any, dtype: str = "float32") -> str:
@@ -107,26 +131,28 @@ def does_not_fit(element: int, value: Any, dtype: str = "float32") -> str:
     return f"does not fit {dtype}: element {element} is {value:.8g}, the largest is {largest}"
 
 
-def as_queries(vectors: Any, dimensions: int) -> npt.NDArray[np.float32]:
+def as_queries(vectors: Any, dimensions: int, dtype: str = "float32") -> npt.NDArray[Any]:
     """Like `as_matrix`; an empty one-dimensional query is one query of no width."""
+    none = np.empty(0, np.uint8 if dtype == "binary" else np.float32)
     if isinstance(vectors, np.ndarray) and vectors.shape == (0,):
-        return np.empty(0, np.float32)
-    array = as_matrix(vectors, dimensions, "queries")
-    return np.empty(0, np.float32) if array.size == 0 and np.ndim(vectors) == 1 else array
+        return none
+    array = as_matrix(vectors, dimensions, dtype, "queries")
+    return none if array.size == 0 and np.ndim(vectors) == 1 else array
 
 
-def _readable_in_place(array: npt.NDArray[Any]) -> bool:
-    if array.dtype != np.float32 or not array.flags.aligned:
+def _readable_in_place(array: npt.NDArray[Any], dtype: str) -> bool:
+    own = dtype in BYTE_DTYPES and array.dtype == numpy_dtype(dtype)
+    if not (own or (array.dtype == np.float32 and dtype != "binary")) or not array.flags.aligned:
         return False
     if array.size == 0:
         return True
-    width = array.shape[-1]
-    if width > 1 and array.strides[-1] != _FLOAT_BYTES:
+    width, size = array.shape[-1], array.dtype.itemsize
+    if width > 1 and array.strides[-1] != size:
         return False
     if array.ndim == 1 or array.shape[0] <= 1:
         return True
     stride = array.strides[0]
-    return stride >= width * _FLOAT_BYTES and stride % _FLOAT_BYTES == 0
+    return stride >= width * size and stride % size == 0
 
 
 def _numbers(source: Any, what: str) -> npt.NDArray[Any]:

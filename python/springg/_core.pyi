@@ -12,9 +12,10 @@ from springg.types import Dtype, Id, Metric, Quantization
 __version__: str
 
 _Floats = npt.NDArray[np.float32]
+_Vectors = npt.NDArray[Any]  # float32, or int8 and uint8 as the index keeps them
 _Progress = Callable[[int, int], object] | None
 _Hits = TypeVar("_Hits", bound=QueryHits)
-_Records = tuple[bytes, list[Id], list[str | None] | None, _Floats | None]
+_Records = tuple[bytes, list[Id], list[str | None] | None, _Vectors | None]
 
 _Problem = tuple[str, int | None, str, str, int | None]
 _Report = tuple[list[_Problem], list[str], list[str], bool, list[str]]
@@ -39,7 +40,7 @@ class QueryHits:
     def _make_scores(self) -> _Floats: ...
     def _make_distances(self) -> _Floats: ...
     def _make_documents(self) -> list[str | None] | None: ...
-    def _make_vectors(self) -> _Floats | None: ...
+    def _make_vectors(self) -> _Vectors | None: ...
     def _select(self, start: int, step: int, count: int, /) -> Self: ...
     @property
     def distances_computed(self) -> int: ...
@@ -61,7 +62,7 @@ class IndexView:
     def __len__(self) -> int: ...
     def ids(self, begin: int, end: int) -> list[Id]: ...
     def records(self, begin: int, end: int, include: int) -> _Records: ...
-    def vectors(self, dtype: Any, dimensions: int) -> npt.NDArray[Any]: ...
+    def vectors(self, dtype: Any, width: int) -> npt.NDArray[Any]: ...
     def check_open(self) -> None: ...
 
 class Index:
@@ -85,7 +86,7 @@ class Index:
     def add(
         self,
         ids: Ids,
-        vectors: _Floats,
+        vectors: _Vectors,
         documents: Documents | None,
         durability: str | None,
         progress: _Progress,
@@ -93,7 +94,7 @@ class Index:
     def upsert(
         self,
         ids: Ids,
-        vectors: _Floats,
+        vectors: _Vectors,
         documents: Documents | None,
         durability: str | None,
         progress: _Progress,
@@ -101,7 +102,7 @@ class Index:
     def update(
         self,
         ids: Ids,
-        vectors: _Floats | None,
+        vectors: _Vectors | None,
         documents: Documents | None,
         durability: str | None,
     ) -> int: ...

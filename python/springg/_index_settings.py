@@ -30,17 +30,17 @@ class IndexSettings:
 
     @property
     def dimensions(self) -> int:
-        """Width of every vector."""
+        """Width of every vector; of dtype binary in bits."""
         return self._core.dimensions
 
     @property
     def metric(self) -> Metric:
-        """``"cosine"``, ``"dot"``, ``"l2"`` or ``"manhattan"``."""
+        """``"cosine"``, ``"dot"``, ``"l2"``, ``"manhattan"`` or ``"hamming"``."""
         return self._core.metric
 
     @property
     def dtype(self) -> Dtype:
-        """How vectors are kept: ``"float32"`` or ``"float16"``."""
+        """How vectors are kept: ``float32``, ``float16``, ``int8``, ``uint8`` or ``binary``."""
         return self._core.dtype
 
     @property

@@ -65,7 +65,7 @@ class Searching:
         threads: int = ...,
     ) -> Any: ...
     def search(
-        self: Any,  # with `_core` and `dimensions`, which no common base has
+        self: Any,  # with `_core`, `dimensions` and `dtype`, which no common base has
         vectors: Any,
         k: int = 10,
         *,
@@ -81,7 +81,10 @@ class Searching:
         Parameters
         ----------
         vectors : array_like, shape (dimensions,) or (n, dimensions)
-            One query or many. C-contiguous float32 is read in place.
+            One query or many. C-contiguous float32 is read in place, and so is the index's own
+            dtype if that is int8, uint8 or binary (packed bits; bools are packed). An index of int8
+            or uint8 takes any numbers: a query of whole numbers within the dtype is compared in
+            integers, exactly, another one in float32.
         k : int
             Hits a query, 1..10,000; fewer when fewer rows are live (and match).
         ef : int, optional
@@ -128,16 +131,16 @@ class Searching:
         asked: Any = exact
         scan = asked if type(asked) is bool else _arrays.boolean("exact", asked)
         in_place = type(vectors) is _ndarray
-        queries = vectors if in_place else _arrays.as_queries(vectors, self.dimensions)
+        queries = vectors if in_place else _arrays.as_queries(vectors, self.dimensions, self.dtype)
         # Not by *arguments: packing them takes a tenth of the shortest search.
         found = _search(self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits)
         if found is NotImplemented:
-            queries = _arrays.as_queries(queries, self.dimensions)
+            queries = _arrays.as_queries(queries, self.dimensions, self.dtype)
             found = _search(
                 self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits
             )
         if type(found) is Hits:
             return found
         if len(found) == 0:
-            _arrays.check_width_of_none(queries, self.dimensions)
+            _arrays.check_width_of_none(queries, self.dimensions, self.dtype)
         return BatchHits(found)

@@ -18,8 +18,8 @@ _TODAY: dict[str, tuple[str, ...]] = {
     "durability": get_args(Durability),
 }
 _LATER = {
-    "metric": ("hamming",),
-    "dtype": ("int8", "uint8", "binary"),
+    "metric": (),
+    "dtype": (),
     "quantization": (),
     "durability": (),
 }
@@ -38,6 +38,12 @@ _MEANT = {
     "f2": "float16",
     "float": "float32",
     "half": "float16",
+    "i1": "int8",
+    "byte": "uint8",
+    "u1": "uint8",
+    "bool": "binary",
+    "bit": "binary",
+    "bits": "binary",
     "fsync": "disk",
     "sync": "disk",
     "memory": "buffered",

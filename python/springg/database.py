@@ -125,7 +125,7 @@ class Database:
         name: str,
         dimensions: int,
         *,
-        metric: Metric = "cosine",
+        metric: Metric | None = None,
         dtype: Dtype | np.dtype[Any] | type[np.generic] = "float32",
         quantization: Quantization = "auto",
         m: int = 16,
@@ -140,18 +140,20 @@ class Database:
         name : str
             1..255 of ``A-Z a-z 0-9 . _ -``, not starting with a dot.
         dimensions : int
-            Width of every vector, 1..65,536.
-        metric : {"cosine", "dot", "l2", "manhattan"}
-            What `Hits.distances` are: 1 - cos, -dot, Euclidean, sum of absolute differences.
-        dtype : {"float32", "float16"}, or numpy's type of that name
-            How vectors are kept.
+            Width of every vector, 1..65,536; of dtype binary in bits.
+        metric : {"cosine", "dot", "l2", "manhattan", "hamming"}
+            What `Hits.distances` are: 1 - cos, -dot, Euclidean, sum of absolute differences,
+            differing bits. None: cosine, and hamming for dtype binary, which go together alone.
+        dtype : {"float32", "float16", "int8", "uint8", "binary"}, or numpy's type of that name
+            How vectors are kept. int8 and uint8 hold whole numbers, and compare them in integers.
+            binary holds bits, packed in uint8 as `numpy.packbits` makes them.
         quantization : {"auto", "none", "int8", "int4"}
             "int8", "int4": the graphs of segments are walked on codes of a byte or half a byte an
             element, kept beside the vectors, and those that may be among the results are then
             ranked on these: faster, a quarter or an eighth more memory, results are exact
             distances. Not for metric "manhattan". "none": on the vectors as they are stored.
-            "auto": "int4" from 128 dimensions on, below that "int8", and "none" for metric
-            "manhattan".
+            Nor for dtypes of one byte or a bit. "auto": "int4" from 128 dimensions on, below that
+            "int8", and "none" where there are no codes.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.
@@ -178,11 +180,14 @@ class Database:
         """
         if not isinstance(name, str):
             raise TypeError(f"name must be a str, got {type(name).__name__}")
+        kind = checked("dtype", dtype_name(dtype))
+        if metric is None:
+            metric = "hamming" if kind == "binary" else "cosine"
         core = self._core.create_index(
             _encodable(name),
             dimensions,
             checked("metric", metric),
-            checked("dtype", dtype_name(dtype)),
+            kind,
             checked("quantization", quantization),
             m,
             ef_construction,

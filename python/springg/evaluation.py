@@ -24,12 +24,12 @@ def exact_neighbors(
     Parameters
     ----------
     vectors : array_like, shape (n, dimensions)
-        Rows to search.
+        Rows to search; for metric hamming packed bits, as `numpy.packbits` makes them.
     queries : array_like, shape (q, dimensions)
         One dimension is one query.
     k : int
         Rows a query; at most n are given.
-    metric : {"cosine", "dot", "l2", "manhattan"}
+    metric : {"cosine", "dot", "l2", "manhattan", "hamming"}
         As in `Database.create_index`.
 
     Returns
@@ -43,8 +43,7 @@ def exact_neighbors(
     -----
     Takes O(q n dimensions) time and O(n dimensions) memory.
     """
-    base = np.asarray(vectors, np.float64)
-    asked = np.atleast_2d(np.asarray(queries, np.float64))
+    base, asked = _numbers(vectors, metric), np.atleast_2d(_numbers(queries, metric))
     if metric not in _DISTANCES:
         raise error_of(
             "invalid_argument", f"unknown metric: expected one of {list(_DISTANCES)}; got {metric}"
@@ -85,6 +84,12 @@ def recall_at_k(found: Any, truth: Any) -> float:
     return hits / wanted if wanted else 1.0
 
 
+def _numbers(rows: npt.ArrayLike, metric: str) -> _Matrix:
+    if metric != "hamming":
+        return np.asarray(rows, np.float64)
+    return np.unpackbits(np.asarray(rows, np.uint8), axis=-1).astype(np.float64)
+
+
 def _row(ids: Any) -> list[Any]:
     return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
 
@@ -123,4 +128,5 @@ _DISTANCES: dict[str, Callable[[_Matrix, _Matrix], _Matrix]] = {
     "dot": _dot,
     "l2": _l2,
     "manhattan": _manhattan,
+    "hamming": _manhattan,  # of numbers that are 0 or 1
 }

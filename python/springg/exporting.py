@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from springg._arrays import boolean
+from springg._dtypes import numpy_dtype, row_width
 from springg._file_formats import (
     ELEMENT_OF_VECS,
     KIND_OF_ID,
@@ -131,18 +132,19 @@ def blocks(index: Index, *include: Include) -> Iterator[list[Any]]:
 
 
 def stack(records: list[Any]) -> np.ndarray:
-    """Return the vectors of some records as float32 rows."""
+    """Return the vectors of some records as rows."""
     return np.stack([record.vector for record in records])
 
 
 def gather(index: Index) -> tuple[list[Any], np.ndarray, list[str]]:
     """Return ids, vectors in the index's dtype, and metadata as JSON text ("" for none)."""
     ids: list[Any] = []
-    vectors: list[np.ndarray] = [np.empty((0, index.dimensions), index.dtype)]
+    dtype = numpy_dtype(index.dtype)
+    vectors: list[np.ndarray] = [np.empty((0, row_width(index.dimensions, index.dtype)), dtype)]
     texts: list[str] = []
     for records in blocks(index, "vector", "metadata"):
         ids.extend(record.id for record in records)
-        vectors.append(stack(records).astype(index.dtype, copy=False))
+        vectors.append(stack(records).astype(dtype, copy=False))
         texts.extend("" if r.metadata is None else compact(r.metadata) for r in records)
     return ids, np.concatenate(vectors), texts
 
@@ -173,11 +175,12 @@ def write_npy(index: Index, file: BinaryIO, ending: str) -> int:  # noqa: ARG001
 def write_vecs(index: Index, file: BinaryIO, ending: str) -> int:
     """Write each row after its width."""
     dtype = np.dtype(ELEMENT_OF_VECS[ending])
-    width = np.frombuffer(np.array([index.dimensions], "<i4").tobytes(), np.uint8)
+    elements_of_row = row_width(index.dimensions, index.dtype)
+    width = np.frombuffer(np.array([elements_of_row], "<i4").tobytes(), np.uint8)
     rows = 0
     for records in blocks(index, "vector"):
         elements = whole_numbers(stack(records), ending, rows).astype(dtype)
-        block = np.empty((len(records), 4 + index.dimensions * dtype.itemsize), np.uint8)
+        block = np.empty((len(records), 4 + elements_of_row * dtype.itemsize), np.uint8)
         block[:, :4] = width
         block[:, 4:] = elements.view(np.uint8)
         file.write(block.tobytes())
@@ -256,7 +259,7 @@ def write_hdf5(index: Index, file: BinaryIO, ending: str) -> int:  # noqa: ARG00
 def write_jsonl(index: Index, file: BinaryIO, ending: str) -> int:  # noqa: ARG001
     """Write one object a line."""
     rows = 0
-    form = "[" + ",".join(["%.9g"] * index.dimensions) + "]"
+    form = "[" + ",".join(["%.9g"] * row_width(index.dimensions, index.dtype)) + "]"
     for records in blocks(index, "vector", "metadata"):
         lines = [json_line(record, form) for record in records]
         file.write("".join(lines).encode())
@@ -292,7 +295,7 @@ def write_parquet(index: Index, file: BinaryIO, ending: str) -> int:  # noqa: AR
     flat = pa.array(vectors.reshape(-1))
     columns = {
         "id": pa.array(column, pa.uint64() if isinstance(column, np.ndarray) else pa.string()),
-        "vector": pa.FixedSizeListArray.from_arrays(flat, index.dimensions),
+        "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
     if kinds is not None:
         columns["id_kinds"] = pa.array(kinds)

@@ -34,6 +34,12 @@ VERSION = 1
 
 def write_springg1(index: Index, target: Path, *, normalise: bool) -> int:
     """Write the files of an index; returns its rows."""
+    if index.dtype == "binary":
+        message = (
+            "the Go Springg keeps float32 vectors and has no metric hamming: "
+            "an index of dtype binary cannot be written as .bin"
+        )
+        raise error_of("unsupported", message)
     meta = target.with_suffix(".meta")
     with temporary(target) as bin_file, temporary(meta) as meta_file:
         # Rows come in the order of insertion; unsorted, they wait in a file that has no name.
@@ -72,7 +78,7 @@ def spool(index: Index, file: BinaryIO) -> tuple[list[str], dict[int, str]]:
                 records[place] = go_metadata(go_record(row.metadata), "  ")
         ids.extend(str(row.id) for row in rows)
         vectors: list[Any] = [row.vector for row in rows]
-        file.write(np.stack(vectors).tobytes())
+        file.write(np.stack(vectors).astype(np.float32, copy=False).tobytes())
     file.flush()
     return ids, records
 

@@ -26,6 +26,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from springg import _arrays
+from springg._dtypes import (
+    BYTE_DTYPES,
+    fitting,
+    in_dimensions,
+    misfit,
+    padding_fault,
+    row_width,
+    set_padding,
+)
 from springg._file_formats import file_to_read, format_of, path_text
 from springg.errors import SpringgError, error_of
 from springg.importing_formats import (
@@ -113,8 +122,8 @@ def import_file(
     bad = BadRows(name, skip=on_error == "skip")
     fields = Fields(ids, vectors, metadata)
     try:
-        table = read(name, fields, index.dimensions, bad)
-        check_width(name, table, index.dimensions)
+        table = read(name, fields, row_width(index.dimensions, index.dtype), bad)
+        check_width(name, table, index.dimensions, index.dtype)
         check_ids(table, bad)
         if bad.skip:
             check_rows(index, table, bad)
@@ -142,7 +151,9 @@ def check_fields(ids: Any, vectors: Any, metadata: Any) -> None:
     )
 
 
-def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
+def read_queries(
+    path: str | os.PathLike[str], dimensions: int, dtype: str = "float32"
+) -> np.ndarray:
     """Read vectors to search with.
 
     Parameters
@@ -150,13 +161,13 @@ def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     path : path-like
         Any format of `import_file`. Of HDF5 the dataset ``test`` is taken when it is there; a
         ``.npy`` file may hold one vector.
-    dimensions : int
+    dimensions, dtype
         The index's.
 
     Returns
     -------
     ndarray
-        float32, (queries, dimensions).
+        float32, (queries, dimensions); of dtype binary packed bits, uint8.
     """
     name = file_to_read(path_text(path))
     ending = format_of(name)
@@ -167,18 +178,19 @@ def read_queries(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     elif ending in (".hdf5", ".h5"):
         vectors = read_benchmark_queries(name, bad)
     else:
-        vectors = READERS[ending](name, Fields(metadata=()), dimensions, bad).vectors
-    check_width(name, Table(vectors), dimensions)
-    return np.ascontiguousarray(_arrays.converted(vectors, "queries"))
+        width = row_width(dimensions, dtype)
+        vectors = READERS[ending](name, Fields(metadata=()), width, bad).vectors
+    check_width(name, Table(vectors), dimensions, dtype)
+    return np.ascontiguousarray(_arrays.as_queries(vectors, dimensions, dtype))
 
 
-def check_width(path: str, table: Table, width: int) -> None:
+def check_width(path: str, table: Table, dimensions: int, dtype: str) -> None:
     """Refuse a file whose rows all have another width."""
-    got = table.vectors.shape[1]
-    if len(table) and got != width:
-        message = f"{path}, line 1: vector dimension mismatch: expected {width}, got {got}"
+    got = in_dimensions(int(table.vectors.shape[1]), dimensions, dtype)
+    if len(table) and got != dimensions:
+        message = f"{path}, line 1: vector dimension mismatch: expected {dimensions}, got {got}"
         raise error_of(
-            "dimension_mismatch", message, file=path, line=1, expected=width, actual=int(got)
+            "dimension_mismatch", message, file=path, line=1, expected=dimensions, actual=got
         )
 
 
@@ -231,7 +243,10 @@ def surrogate(text: str) -> str | None:
 def check_rows(index: Index, table: Table, bad: BadRows) -> None:
     """Note every row that `add` would refuse, so that all of them are skipped at once."""
     for begin in range(0, len(table), CHECKED_ROWS):
-        note_not_finite(table, begin, index.dtype, bad)
+        if index.dtype in BYTE_DTYPES:
+            note_misfits(table, begin, index, bad)
+        else:
+            note_not_finite(table, begin, index.dtype, bad)
     if table.metadata is not None:
         for row, metadata in enumerate(table.metadata):
             reason = wrong_metadata(metadata)
@@ -268,6 +283,23 @@ def note_not_finite(table: Table, begin: int, dtype: str, bad: BadRows) -> None:
             reason = f"vector {_arrays.does_not_fit(column, value, narrow)}"
         else:
             reason = f"vector element {column} is not finite, got {value}"
+        bad.add(table.line(begin + int(row)), reason)
+
+
+def note_misfits(table: Table, begin: int, index: Index, bad: BadRows) -> None:
+    """Note the rows of one block that an index of bytes does not hold."""
+    block = table.vectors[begin : begin + CHECKED_ROWS]
+    dtype = index.dtype
+    fits = fitting(block, dtype)
+    for row in np.flatnonzero(~fits.all(axis=1)):
+        column = int(np.argmin(fits[row]))
+        reason = f"vector {misfit(column, block[row, column], dtype)}"
+        bad.add(table.line(begin + int(row)), reason)
+    if dtype != "binary":
+        return
+    whole = np.where(fits, block, 0).astype(np.uint8)
+    for row in np.flatnonzero(set_padding(whole, index.dimensions)):
+        reason = f"vector {padding_fault(whole[row, -1], index.dimensions)}"
         bad.add(table.line(begin + int(row)), reason)
 
 

@@ -51,7 +51,7 @@ def check_matrix(path: str, array: np.ndarray, what: str = "vectors") -> np.ndar
         message = f"{path}: {what} must have 2 dimensions (rows, width), got shape {array.shape}"
         raise error_of("invalid_argument", message, file=path)
     if array.dtype.kind in "iu":
-        return array.astype(np.float32)
+        return array if array.dtype.itemsize == 1 else array.astype(np.float32)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

@@ -263,7 +263,7 @@ def vectors_of_arrow(path: str, column: Any, width: int, bad: BadRows) -> np.nda
         message = f"{path}: the vector column must hold lists of numbers, got {kind}"
         raise error_of("invalid_argument", message, file=path)
     vectors = np.empty((len(column), width), number.to_pandas_dtype())
-    if vectors.dtype.kind in "iu":
+    if vectors.dtype.kind in "iu" and vectors.dtype.itemsize > 1:
         vectors = vectors.astype(np.float32)
     begin = 0
     for chunk in column.chunks:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from springg import _arrays, _core
+from springg._dtypes import BYTE_DTYPES, numpy_dtype, row_width
 from springg._index_files import IndexFiles
 from springg._index_settings import IndexSettings
 from springg._progress import reporting
@@ -64,8 +65,11 @@ class Index(IndexFiles, IndexSettings, Searching):
         ids : sequence of str, int or uuid.UUID, numpy array, or one id
             One id goes with a vector of one dimension.
         vectors : array_like, shape (n, dimensions)
-            C-contiguous float32 is read in place, with one copy into the engine's memory; other
-            floats, integers and layouts are converted first.
+            C-contiguous float32, or int8 and uint8 for an index of that dtype, is read in place,
+            with one copy into the engine's memory; other numbers and layouts are converted first.
+            An index of int8 or uint8 takes whole numbers of that range, floats too. One of binary
+            takes bits packed in uint8, as `numpy.packbits` makes them, shape (n, bytes), with zeros
+            behind the last dimension; or bools, shape (n, dimensions).
         metadata : sequence of dict or None, or mapping of columns, optional
             One JSON object (or None) a row, or ``{"year": array, "tag": list}``. With one id and
             a vector of one dimension a mapping is that row's object.
@@ -164,7 +168,7 @@ class Index(IndexFiles, IndexSettings, Searching):
         DimensionMismatch, InvalidArgument, ResourceExhausted, IoError
         """
         column = _arrays.ordered_ids(ids)
-        rows = None if vectors is None else _arrays.as_matrix(vectors, self.dimensions)
+        rows = None if vectors is None else _arrays.as_matrix(vectors, self.dimensions, self.dtype)
         single = column.single or (rows is not None and rows.ndim == 1)
         documents = _arrays.documents(metadata, len(column), single=single)
         return self._core.update(column, rows, documents, _level(durability))
@@ -226,13 +230,15 @@ class Index(IndexFiles, IndexSettings, Searching):
     def vectors(self) -> npt.NDArray[Any]:
         """Every vector, as sent, in the order of `ids`; read-only, of the index's dtype.
 
-        Shape (len(index), dimensions). A zero-copy view when the index is one segment without
+        Shape (len(index), dimensions); of dtype binary uint8 and (len(index), bytes of the bits).
+        A zero-copy view when the index is one segment without
         deleted rows (after `optimize`), else a copy. The view stays valid after `optimize`,
         `Database.drop_index` and `Database.close`: it keeps the memory (or mapping) it shows.
         Whoever holds a view gets no error when the file behind it is truncated or the disk fails
         later: what cannot be read shows zeros. Methods of the index raise Corruption then.
         """
-        return self._core.view().vectors(np.dtype(self.dtype), self.dimensions)
+        dtype = self.dtype
+        return self._core.view().vectors(numpy_dtype(dtype), row_width(self.dimensions, dtype))
 
     @property
     def ids(self) -> list[Id]:
@@ -276,8 +282,10 @@ class Index(IndexFiles, IndexSettings, Searching):
         # Taken now and not at the first next().
         return scan_view(self._core.view(), size, flags)
 
-    def get_vectors(self, ids: Any) -> npt.NDArray[np.float32]:
-        """Vectors of some rows, shape (n, dimensions), float32; a copy.
+    def get_vectors(self, ids: Any) -> npt.NDArray[Any]:
+        """Vectors of some rows, shape (n, dimensions); a copy.
+
+        float32 of an index of float32 or float16, else as `vectors` has them.
 
         Raises
         ------
@@ -296,7 +304,9 @@ class Index(IndexFiles, IndexSettings, Searching):
                 row=missing,
             )
         if vectors is None or len(column) == 0:
-            return np.empty((0, self.dimensions), np.float32)
+            dtype = self.dtype
+            kind = numpy_dtype(dtype) if dtype in BYTE_DTYPES else np.float32
+            return np.empty((0, row_width(self.dimensions, dtype)), kind)
         return vectors
 
     def optimize(self, *, progress: Any = None) -> None:
@@ -326,7 +336,7 @@ class Index(IndexFiles, IndexSettings, Searching):
         float
             0..1; a hit as near as the k-th exact one counts. 1.0 when there is nothing to find.
         """
-        asked = np.atleast_2d(_arrays.as_queries(queries, self.dimensions))
+        asked = np.atleast_2d(_arrays.as_queries(queries, self.dimensions, self.dtype))
         found: BatchHits = self.search(asked, k, ef=ef, include=())
         truth: BatchHits = self.search(asked, k, exact=True, include=())
         wanted = int(truth.counts.sum())
@@ -375,8 +385,8 @@ class Index(IndexFiles, IndexSettings, Searching):
 
     def _rows(
         self, ids: Any, vectors: Any, metadata: Any
-    ) -> tuple[_core.Ids, npt.NDArray[np.float32], _core.Documents | None]:
+    ) -> tuple[_core.Ids, npt.NDArray[Any], _core.Documents | None]:
         column = _arrays.ordered_ids(ids)
-        rows = _arrays.as_matrix(vectors, self.dimensions)
+        rows = _arrays.as_matrix(vectors, self.dimensions, self.dtype)
         single = column.single or rows.ndim == 1
         return column, rows, _arrays.documents(metadata, len(column), single=single)

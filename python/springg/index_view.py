@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
+from springg._dtypes import numpy_dtype, row_width
 from springg._scanning import ids_of_view
 from springg._searching import Searching
 from springg.types import counted
@@ -81,11 +80,12 @@ class IndexView(Searching):
     def vectors(self) -> npt.NDArray[Any]:
         """Every vector, as sent, in the order of `ids`; read-only, of the index's dtype.
 
-        Shape (len(view), dimensions). Zero-copy or not as `Index.vectors` is; it stays valid when
+        Shape (len(view), dimensions), of "binary" (len(view), dimensions / 8 rounded up). Zero-copy or not as `Index.vectors` is; it stays valid when
         the view is dropped.
         """
         self._core.check_open()
-        return self._core.vectors(np.dtype(self.dtype), self.dimensions)
+        dtype = self.dtype
+        return self._core.vectors(numpy_dtype(dtype), row_width(self.dimensions, dtype))
 
     def __len__(self) -> int:
         self._core.check_open()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchHits", "Hit", "Hits", "Record"]
 
-Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan"]
-Dtype: TypeAlias = Literal["float32", "float16"]
+Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan", "hamming"]
+Dtype: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary"]
 Quantization: TypeAlias = Literal["auto", "none", "int8", "int4"]
 Durability: TypeAlias = Literal["buffered", "process", "disk"]
 Include: TypeAlias = Literal["metadata", "vector"]
@@ -40,15 +40,16 @@ class Record(NamedTuple):
     ----------
     id : str, int or uuid.UUID
         As it was given.
-    vector : ndarray of float32, shape (dimensions,), or None
-        As it was sent, not normalised; None when it was not asked for. Rows of one call share
+    vector : ndarray, shape (dimensions,), or None
+        As it was sent, not normalised; None when it was not asked for. float32, or int8 and uint8
+        of an index of that dtype; of one of binary the packed bits, uint8. Rows of one call share
         their memory.
     metadata : dict or None
         None when the row has none, or it was not asked for.
     """
 
     id: Id
-    vector: npt.NDArray[np.float32] | None = None
+    vector: npt.NDArray[Any] | None = None
     metadata: dict[str, Any] | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -76,15 +77,15 @@ class Hit(NamedTuple):
         Lower is better.
     metadata : dict or None
         None when the row has none, or it was not asked for.
-    vector : ndarray of float32, shape (dimensions,), or None
-        None when it was not asked for.
+    vector : ndarray, shape (dimensions,), or None
+        As `Record.vector`; None when it was not asked for.
     """
 
     id: Id
     score: float
     distance: float
     metadata: dict[str, Any] | None = None
-    vector: npt.NDArray[np.float32] | None = None
+    vector: npt.NDArray[Any] | None = None
 
     def __eq__(self, other: object) -> bool:
         return _equal(self, other)
@@ -114,7 +115,7 @@ class Hits(_core.QueryHits, Sequence[Hit]):
     _ids: list[Id]
     _metadata: list[dict[str, Any] | None] | None
     _scores: npt.NDArray[np.float32]
-    _vectors: npt.NDArray[np.float32] | None
+    _vectors: npt.NDArray[Any] | None
 
     @property
     def ids(self) -> list[Id]:
@@ -153,7 +154,7 @@ class Hits(_core.QueryHits, Sequence[Hit]):
             return self._metadata
 
     @property
-    def vectors(self) -> npt.NDArray[np.float32] | None:
+    def vectors(self) -> npt.NDArray[Any] | None:
         """Vectors as they were sent, shape (len, dimensions); None when not asked for."""
         try:
             return self._vectors
@@ -326,7 +327,7 @@ def _equal(row: tuple[Any, ...], other: object) -> bool:
 
 
 def records(
-    ids: list[Id], documents: list[str | None] | None, vectors: npt.NDArray[np.float32] | None
+    ids: list[Id], documents: list[str | None] | None, vectors: npt.NDArray[Any] | None
 ) -> Iterator[Record]:
     """Records of the columns that the extension gives."""
     metadata = decoded(documents)
@@ -357,12 +358,12 @@ def _short(text: str) -> str:
     return text if len(text) <= _TEXT_SHOWN else text[: _TEXT_SHOWN - 3] + "..."
 
 
-def _vector(vector: npt.NDArray[np.float32] | None) -> str:
+def _vector(vector: npt.NDArray[Any] | None) -> str:
     if vector is None:
         return "None"
     shown = ", ".join(f"{x:.4g}" for x in vector[:_VALUES_SHOWN])
     more = ", ..." if len(vector) > _VALUES_SHOWN else ""
-    return f"[{shown}{more}] ({len(vector)} x float32)"
+    return f"[{shown}{more}] ({len(vector)} x {vector.dtype})"
 
 
 def _text_table(title: str, heads: list[str], rows: Sequence[Sequence[str]]) -> str:

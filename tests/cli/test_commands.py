@@ -67,6 +67,19 @@ def test_create_and_again(tmp_path):
         assert db.indexes() == ["a", "b"]
 
 
+def test_an_index_of_bits(tmp_path):
+    made = document("create", tmp_path / "new", "a", "--dimensions", 12, "--dtype", "binary")
+    assert (made["dtype"], made["metric"]) == ("binary", "hamming")
+    (tmp_path / "rows.jsonl").write_text(
+        '{"id": "x", "vector": [255, 240]}\n{"id": "y", "vector": [1, 0]}'
+    )
+    run("import", tmp_path / "new", "a", tmp_path / "rows.jsonl")
+    found = document("search", tmp_path / "new", "a", "--vector", "[255, 224]")
+    assert [(hit["id"], hit["distance"]) for hit in found["hits"]] == [("x", 1), ("y", 10)]
+    ran = run("create", tmp_path / "new", "b", "-d", 12, "--metric", "hamming", code=3)
+    assert "not supported for dtype float32" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

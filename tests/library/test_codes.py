@@ -74,9 +74,7 @@ def test_large_k(rows, queries, kind):
         assert index.recall(queries[:10], 500, ef=1000) > 0.97
 
 
-def test_a_file_gives_equal_answers_and_damaged_codes_are_made_again(
-    rows, queries, kind, tmp_path
-):
+def test_a_file_gives_equal_answers_and_damaged_codes_are_made_again(rows, queries, kind, tmp_path):
     path = tmp_path / "data"
     with springg.open(path) as db:
         before = filled(db, rows, kind).search(queries, 10, ef=32)

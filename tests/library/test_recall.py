@@ -48,6 +48,17 @@ def clustered(rows, dimensions, clusters, seed):
     return centers[chosen] + np.float32(0.7) * bell(numbers[:, 1:])
 
 
+def for_dtype(rows, dtype):
+    """Whole numbers that the dtype holds, as the C++ suite makes them; bits packed."""
+    if dtype == "binary":
+        return np.packbits(rows > 0, axis=1)
+    if dtype not in ("int8", "uint8"):
+        return rows
+    scaled = np.float32(40) * rows
+    whole = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))  # halves away from zero
+    return np.clip(whole + 128, 0, 255) - (128 if dtype == "int8" else 0)
+
+
 def build(name, floors):
     _, width, metric, dtype = [*name.split("-"), "float32"][:4]
     copies = floors.get("copies", 1)
@@ -56,9 +67,9 @@ def build(name, floors):
     index = springg.open(":memory:", threads=2).create_index(
         "a", int(width), metric=metric, dtype=dtype, ef_construction=100
     )
-    index.add(np.arange(len(vectors)), vectors)
+    index.add(np.arange(len(vectors)), for_dtype(vectors, dtype))
     index.optimize()
-    return index, clustered(QUERIES, int(width), floors["clusters"], 2)
+    return index, for_dtype(clustered(QUERIES, int(width), floors["clusters"], 2), dtype)
 
 
 @pytest.mark.parametrize("name", [n for n, floors in FLOORS.items() if "recall_at_10" in floors])

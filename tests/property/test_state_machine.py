@@ -83,8 +83,16 @@ class IndexMachine(RuleBasedStateMachine):
             if self.folder:
                 shutil.rmtree(self.folder)
 
+    def sent(self, vectors, kind=np.float64):
+        """Rows that the dtype takes."""
+        rows = np.array(vectors, kind)
+        if self.dtype.startswith("float"):
+            return rows
+        info = np.iinfo(self.dtype)
+        return np.clip(np.rint(rows), info.min, info.max)
+
     def stored(self, vector):
-        return np.array(vector, self.dtype).astype(np.float32)
+        return self.sent(vector).astype(self.dtype).astype(np.float32)
 
     @rule(rows=ROWS, columns=st.booleans())
     def add(self, rows, columns):
@@ -95,9 +103,9 @@ class IndexMachine(RuleBasedStateMachine):
         known = any(self.has(i) for i in ids)
         if repeated or known:
             with pytest.raises(springg.AlreadyExists):
-                self.index.add(list(ids), np.array(vectors), metadata)
+                self.index.add(list(ids), self.sent(vectors), metadata)
             return
-        assert self.index.add(list(ids), np.array(vectors), metadata) == len(ids)
+        assert self.index.add(list(ids), self.sent(vectors), metadata) == len(ids)
         for i, (id_, vector, row) in enumerate(rows):
             self.model[self.key(id_)] = (self.stored(vector), {"m": row} if columns else row)
             assert i < len(ids)
@@ -106,7 +114,7 @@ class IndexMachine(RuleBasedStateMachine):
     def upsert(self, rows, with_metadata):
         ids, vectors, metadata = zip(*rows, strict=True)
         count = self.index.upsert(
-            list(ids), np.array(vectors, np.float32), list(metadata) if with_metadata else None
+            list(ids), self.sent(vectors, np.float32), list(metadata) if with_metadata else None
         )
         last = {}
         for id_, vector, row in rows:
@@ -126,7 +134,7 @@ class IndexMachine(RuleBasedStateMachine):
         rows = [data.draw(METADATA) for _ in ids]
         arguments = {}
         if vectors:
-            arguments["vectors"] = new
+            arguments["vectors"] = self.sent(new)
         if metadata:
             arguments["metadata"] = rows
         if unknown:
@@ -153,7 +161,7 @@ class IndexMachine(RuleBasedStateMachine):
     @rule(rows=ROWS, bad=BAD_VALUES, data=st.data(), call=st.sampled_from(["add", "upsert"]))
     def a_failed_call_leaves_nothing(self, rows, bad, data, call):
         ids, vectors, _ = zip(*rows, strict=True)
-        array = np.array(vectors)
+        array = self.sent(vectors)
         # Not a row that a later one of its id replaces: test_bad_input has that one.
         last = {self.key(id_): row for row, id_ in enumerate(ids)}
         array[data.draw(st.sampled_from(list(last.values()))), 0] = bad
@@ -161,7 +169,7 @@ class IndexMachine(RuleBasedStateMachine):
             getattr(self.index, call)(list(ids), array)
         with pytest.raises(springg.InvalidArgument):
             getattr(self.index, call)(
-                list(ids), np.array(vectors), [{"x": float("nan")}] * len(ids)
+                list(ids), self.sent(vectors), [{"x": float("nan")}] * len(ids)
             )
 
     @rule()
@@ -238,7 +246,7 @@ class IndexMachine(RuleBasedStateMachine):
         return self.key(id_) in self.model
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint8"])
 @pytest.mark.parametrize("metric", ["cosine", "dot", "l2", "manhattan"])
 def test_random_calls(metric, dtype):
     machine = type("Machine", (IndexMachine,), {"metric": metric, "dtype": dtype})

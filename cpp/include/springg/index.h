@@ -29,6 +29,7 @@ struct SearchResult {
   IdColumn ids;                            // sum(counts)
   std::optional<MetadataColumn> metadata;  // sum(counts), when included
   std::vector<float> vectors;              // sum(counts) x dimensions, when included
+  std::vector<std::byte> byte_vectors;     // in their place where the dtype is one of bytes
   std::uint64_t distances_computed = 0;    // over all queries, scans included
 };
 
@@ -38,14 +39,16 @@ struct RecordBatch {
   std::vector<std::uint8_t> found;
   IdColumn ids;
   std::optional<MetadataColumn> metadata;
-  std::vector<float> vectors;  // found x dimensions, float32 whatever the index's dtype
+  std::vector<float> vectors;  // found x dimensions, of an index of float32 or float16
+  // In their place of kInt8, kUint8 and kBinary: found x vector_bytes(), as they are stored.
+  std::vector<std::byte> byte_vectors;
 };
 
 // A zero-copy block of rows: `data` stays valid as long as `owner` lives, whatever happens to the
 // index or the database. When the file behind it is truncated or the disk fails, what cannot be
 // read shows zeros, and only IndexView::check() tells.
 struct VectorBlock {
-  const void* data = nullptr;  // rows x dimensions of `dtype`, tightly packed
+  const void* data = nullptr;  // rows x vector_bytes(), tightly packed
   std::size_t rows = 0;
   std::size_t dimensions = 0;
   ScalarType dtype = ScalarType::kFloat32;
@@ -72,7 +75,7 @@ class IndexView {
   virtual RecordBatch records(std::size_t begin, std::size_t end, Include include) const = 0;
   // The rows as one block when they are one segment without deleted rows; else none.
   virtual std::optional<VectorBlock> vector_block() const = 0;
-  // Copies every live vector, in the index's dtype, to `out` (rows() x dimensions, packed).
+  // Copies every live vector, in the index's dtype, to `out` (rows() x vector_bytes(), packed).
   // Allocates nothing.
   virtual void copy_vectors(void* out) const = 0;
   // As Index::search() in this state; a filter's mask is over positions. kFailedPrecondition as
@@ -130,7 +133,8 @@ class Index {
   // on when there is space again.
   //
   // Stores new rows. kAlreadyExists names the first id that exists or comes twice in the call;
-  // kDimensionMismatch; kInvalidArgument names the row that is not finite, an id that is empty or
+  // kDimensionMismatch; kInvalidArgument names the row that is not finite or that the index's dtype
+  // cannot hold, rows of another type than float32 or that dtype, an id that is empty or
   // too long, or metadata that is no JSON object or over a limit. `metadata` may be null; else one
   // entry a row. One copy of the vectors is made, and validated. Returns the rows added.
   // A call of more than kMemtableRowsMax rows builds a segment, graph included, before it returns.
@@ -153,7 +157,7 @@ class Index {
   // Deletes every row, on disk too: one manifest is published. On an error nothing is deleted.
   virtual Status clear() = 0;
 
-  // O(ids), each found through a hash table of each part; vectors are copied and made float32.
+  // O(ids), each found through a hash table of each part; vectors are copied, halves made float32.
   virtual Result<RecordBatch> get(const IdColumn& ids, Include include) const = 0;
   // Nearest rows of each query. `progress` (may be null) is only for stopping a long batch.
   // kInvalidArgument: k or ef out of range, an element that is not finite (names query and

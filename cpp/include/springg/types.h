@@ -49,14 +49,19 @@ std::size_t vector_bytes(ScalarType type, std::size_t dimensions) noexcept;
 // Higher is better: cos, dot, 1/(1+distance), 1-bits/dimensions.
 float score_of_distance(Metric metric, float distance, std::size_t dimensions) noexcept;
 
-// The caller's float32 rows, not owned. `row_stride` in floats, >= dimensions.
+// The caller's rows, not owned: float32, or bytes as an index of kInt8, kUint8 or kBinary keeps
+// them. For kBinary `dimensions` counts bits, eight a byte, the first in a byte's highest bit
+// (numpy.packbits); bits of the last byte beyond `dimensions` must be zero.
 struct MatrixView {
-  const float* data = nullptr;
+  const float* data = nullptr;  // null when `type` is not kFloat32
   std::size_t rows = 0;
   std::size_t dimensions = 0;
-  std::size_t row_stride = 0;
+  std::size_t row_stride = 0;  // in floats or in bytes; at least a row's
+  ScalarType type = ScalarType::kFloat32;
+  const std::byte* bytes = nullptr;  // null when `type` is kFloat32
 
   const float* row(std::size_t i) const noexcept { return data + i * row_stride; }
+  const std::byte* row_bytes(std::size_t i) const noexcept { return bytes + i * row_stride; }
 };
 
 // Written to disk: never change a number.

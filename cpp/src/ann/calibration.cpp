@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "ann/flat.h"
-#include "kernels/dispatch.h"
 #include "springg/options.h"
 
 namespace springg::ann {
@@ -63,10 +62,8 @@ class Measurement {
   Measurement(const SealedGraph& graph, const Space& space, const quant::Codes* codes,
               base::Executor& executor)
       : graph_(graph), space_(space), codes_(codes), executor_(executor) {
-    std::vector<float> vector(space.dimensions);
     for (const std::uint32_t row : sample_rows(graph)) {
-      load(row, vector.data());
-      samples_.push_back({row, Query(space, vector.data()), {}});
+      samples_.push_back({row, Query(space, space.vectors.row(row)), {}});
     }
     find_nearest();
   }
@@ -111,16 +108,6 @@ class Measurement {
   }
 
  private:
-  void load(std::uint32_t row, float* out) const {
-    const std::byte* const vector = space_.vectors.row(row);
-    if (space_.dtype == ScalarType::kFloat16) {
-      kernels::active_table().half_to_float(reinterpret_cast<const std::uint16_t*>(vector),
-                                            space_.dimensions, out);
-    } else {
-      std::memcpy(out, vector, space_.dimensions * sizeof(float));
-    }
-  }
-
   template <class Body>
   void for_each(Body body) {
     executor_.run(samples_.size(), [&](std::size_t i, unsigned) { body(i); });

@@ -53,15 +53,6 @@ std::size_t tile_rows(std::size_t row_bytes) noexcept {
   return std::clamp(kCacheBytes / row_bytes, kTileRowsMin, kTileRowsMax);
 }
 
-// The tile kernel takes queries at one stride; each has a vector of its own.
-std::vector<float> pack(std::span<const Query> queries, std::size_t dims) {
-  std::vector<float> packed(queries.size() * dims);
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    std::copy_n(queries[q].prepared(), dims, packed.data() + q * dims);
-  }
-  return packed;
-}
-
 // Some rows of a space side by side, in the order in which they were added.
 class CopiedRows {
  public:
@@ -147,17 +138,17 @@ void scan_matching(const Space& space, const Query& query, const base::RowMask& 
 
 void scan_rows_batch(const Space& space, std::span<const Query> queries, std::uint32_t begin,
                      std::uint32_t end, const base::RowBits& excluded, std::span<TopK> tops) {
-  const std::size_t dims = space.dimensions;
   const std::size_t block_rows = tile_rows(space.vectors.stride);
-  const std::vector<float> packed = pack(queries, dims);
+  // The tile kernel takes queries at one stride; each has a vector of its own.
+  QueryTile tile;
+  tile.pack(space, queries);
   std::vector<float> values(kTileQueries * block_rows);
   while (begin < end) {
     const std::uint32_t stop = std::min(end, chunk_end(space.vectors, begin));
     const std::size_t rows = std::min<std::size_t>(block_rows, stop - begin);
     for (std::size_t first = 0; first < queries.size(); first += kTileQueries) {
       const std::size_t group = std::min(kTileQueries, queries.size() - first);
-      scan_tile(space, packed.data() + first * dims, group, begin, static_cast<std::uint32_t>(rows),
-                values.data());
+      tile.scan(space, first, group, begin, static_cast<std::uint32_t>(rows), values.data());
       for (std::size_t q = 0; q < group; ++q) {
         offer_block(values.data() + q * rows, rows, begin, excluded, tops[first + q]);
       }
@@ -169,16 +160,15 @@ void scan_rows_batch(const Space& space, std::span<const Query> queries, std::ui
 void scan_matching_batch(const Space& space, std::span<const Query> queries,
                          const base::RowMask& wanted, std::uint32_t begin, std::uint32_t end,
                          std::span<TopK> tops) {
-  const std::size_t dims = space.dimensions;
-  const std::vector<float> packed = pack(queries, dims);
+  QueryTile tile;
+  tile.pack(space, queries);
   CopiedRows copied(space, tile_rows(space.vectors.stride));
   std::vector<float> values(kTileQueries * tile_rows(space.vectors.stride));
   const auto rank_copied = [&] {
     const std::size_t rows = copied.size();
     for (std::size_t first = 0; first < queries.size(); first += kTileQueries) {
       const std::size_t group = std::min(kTileQueries, queries.size() - first);
-      scan_tile(copied.space(), packed.data() + first * dims, group, 0,
-                static_cast<std::uint32_t>(rows), values.data());
+      tile.scan(copied.space(), first, group, 0, static_cast<std::uint32_t>(rows), values.data());
       for (std::size_t q = 0; q < group; ++q) {
         offer_copied(copied, values.data() + q * rows, tops[first + q]);
       }

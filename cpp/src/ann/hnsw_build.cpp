@@ -144,15 +144,11 @@ void BatchInserter::rank_exactly(const Layer& layer, const Query& query) {
 
 // Ranks of all rows of the batch from each of `queries`, which lie one after another.
 void BatchInserter::rank_peers(std::span<const Query> queries, Worker& worker) {
-  const std::size_t dims = space_.dimensions;
   const std::size_t peers = levels_.size();
-  worker.packed.resize(queries.size() * dims);
   worker.peer_ranks.resize(queries.size() * peers);
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    std::copy_n(queries[q].prepared(), dims, worker.packed.data() + q * dims);
-  }
-  scan_tile(space_, worker.packed.data(), queries.size(), begin_, static_cast<std::uint32_t>(peers),
-            worker.peer_ranks.data());
+  worker.packed.pack(space_, queries);
+  worker.packed.scan(space_, 0, queries.size(), begin_, static_cast<std::uint32_t>(peers),
+                     worker.peer_ranks.data());
 }
 
 // The frozen graph does not have the batch's own rows, and rows that come together are often alike.
@@ -220,7 +216,7 @@ void BatchInserter::insert_rows(std::uint32_t first, std::uint32_t last, Worker&
   std::vector<Query> queries;
   queries.reserve(last - first);
   for (std::uint32_t i = first; i < last; ++i) {
-    queries.emplace_back(space_, worker.pairs.stored_floats(begin_ + i));
+    queries.emplace_back(space_, space_.vectors.row(begin_ + i));
   }
   rank_peers(queries, worker);
   for (std::uint32_t i = first; i < last && !pace_.stopped(); ++i) {

@@ -41,7 +41,7 @@ class BatchInserter {
     std::vector<float> unit_query;
     std::vector<Neighbor> candidates;
     std::vector<Edge> edges;
-    std::vector<float> packed;      // prepared queries side by side
+    QueryTile packed;
     std::vector<float> peer_ranks;  // a query: ranks of the batch's rows
     std::vector<float> upper_ranks;
   };

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "ann/hnsw_search.h"
-#include "ann/hnsw_select.h"
 
 namespace springg::ann {
 
@@ -85,11 +84,10 @@ Status repair_layer(const GrowingBase& layer, std::size_t numbers, std::uint32_t
                     std::size_t ef, const Space& space, Pace& pace) {
   Reach reach(layer, numbers, pace);
   reach.spread(entry);
-  PairRanks pairs(space);
   for (std::uint32_t lost = 0; lost < numbers; ++lost) {
     if (reach.has(lost)) continue;
     if (pace.stopped()) return failed_precondition("stopped by the caller");
-    const Query query(space, pairs.stored_floats(layer.row_of(lost)));
+    const Query query(space, space.vectors.row(layer.row_of(lost)));
     SearchTask task{VectorRanker{space, query}, thread_scratch()};
     walk(layer, rank_start(layer, entry, task), ef, numbers, task);
     attach(layer, choose_parent(layer, reach, task.scratch.pool, entry, lost), lost);

@@ -20,7 +20,9 @@ constexpr float kScaleSquared = static_cast<float>(kCosineScale * kCosineScale);
 }  // namespace
 
 PairRanks::PairRanks(const Space& space)
-    : space_(&space), functions_(&functions_for(space)), buffer_(space.dimensions) {}
+    : space_(&space),
+      functions_(&functions_for(space)),
+      buffer_(is_byte_dtype(space.dtype) ? 0 : space.dimensions) {}
 
 const float* PairRanks::stored_floats(std::uint32_t row) {
   const std::byte* vector = space_->vectors.row(row);
@@ -31,17 +33,19 @@ const float* PairRanks::stored_floats(std::uint32_t row) {
 }
 
 void PairRanks::set_pivot(std::uint32_t row) {
-  pivot_ = stored_floats(row);
+  const bool bytes = is_byte_dtype(space_->dtype);
+  const float* const floats = bytes ? nullptr : stored_floats(row);
+  pivot_ = bytes ? static_cast<const void*>(space_->vectors.row(row)) : floats;
   pivot_factor_ = 1.0F;
   if (space_->metric != Metric::kCosine) return;
   const float inverse = inverse_norm_of(*space_, row);
   const float norm = inverse > 0.0F ? static_cast<float>(kCosineScale) / inverse : 0.0F;
-  if (norm >= kPlainNormMin && norm <= kPlainNormMax) {
-    pivot_factor_ = inverse / kScaleSquared;
+  const float factor = inverse / kScaleSquared;
+  if (bytes || (norm >= kPlainNormMin && norm <= kPlainNormMax)) {
+    pivot_factor_ = factor;
     return;
   }
-  const float factor = inverse / kScaleSquared;
-  for (std::size_t i = 0; i < buffer_.size(); ++i) buffer_[i] = pivot_[i] * factor;
+  for (std::size_t i = 0; i < buffer_.size(); ++i) buffer_[i] = floats[i] * factor;
   pivot_ = buffer_.data();
 }
 
@@ -49,10 +53,11 @@ void PairRanks::rank(const std::uint32_t* rows, std::size_t count, float* ranks)
   constexpr std::size_t kPointers = 32;
   const std::byte* vectors[kPointers];
   const Metric metric = space_->metric;
+  const std::size_t dimensions = kernel_dimensions(*space_);
   while (count != 0) {
     const std::size_t now = std::min(count, kPointers);
     for (std::size_t i = 0; i < now; ++i) vectors[i] = space_->vectors.row(rows[i]);
-    functions_->gather(pivot_, vectors, now, space_->dimensions, ranks);
+    functions_->gather(pivot_, vectors, now, dimensions, ranks);
     for (std::size_t i = 0; i < now && metric != Metric::kL2; ++i) {
       const float inverse =
           metric == Metric::kCosine ? inverse_norm_of(*space_, rows[i]) * pivot_factor_ : 0.0F;

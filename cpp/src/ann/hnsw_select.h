@@ -24,14 +24,14 @@ class PairRanks {
   // ranks[i] = rank of rows[i] from the pivot, near enough for choosing links.
   void rank(const std::uint32_t* rows, std::size_t count, float* ranks) const noexcept;
 
+ private:
   // The stored row as float32; in place, or converted into memory of this object.
   const float* stored_floats(std::uint32_t row);
 
- private:
   const Space* space_;
   const kernels::DistanceFunctions* functions_;
   std::vector<float> buffer_;
-  const float* pivot_ = nullptr;
+  const void* pivot_ = nullptr;  // float32, or as rows of bytes are stored
   float pivot_factor_ = 1.0F;
 };
 

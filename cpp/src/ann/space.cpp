@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "kernels/dispatch.h"
 
@@ -17,6 +19,7 @@ kernels::Measure measure_of(Metric metric) noexcept {
   switch (metric) {
     case Metric::kL2: return kernels::Measure::kSquaredL2;
     case Metric::kManhattan: return kernels::Measure::kManhattan;
+    case Metric::kHamming: return kernels::Measure::kHamming;
     default: return kernels::Measure::kDot;
   }
 }
@@ -27,14 +30,57 @@ std::size_t run_length(const base::RowTable& table, std::uint32_t row) noexcept 
   return static_cast<std::size_t>(mask - (row & mask)) + 1;
 }
 
-}  // namespace
+// The query's elements as `T`, or nothing when one of them is no number of it.
+template <class T>
+std::vector<std::byte> bytes_of(const float* query, std::size_t dimensions) {
+  constexpr float kLow = std::numeric_limits<T>::min();
+  constexpr float kHigh = std::numeric_limits<T>::max();
+  std::vector<std::byte> bytes(dimensions);
+  for (std::size_t i = 0; i < dimensions; ++i) {
+    if (!(query[i] >= kLow && query[i] <= kHigh)) return {};
+    const T value = static_cast<T>(query[i]);
+    if (static_cast<float>(value) != query[i]) return {};
+    bytes[i] = static_cast<std::byte>(value);
+  }
+  return bytes;
+}
 
-float inverse_norm(const float* vector, std::size_t dimensions) noexcept {
-  const double squared = kernels::active_table().squared_norm(vector, dimensions);
+template <class T>
+std::uint64_t sum_of_squares(const std::byte* row, std::size_t dimensions) noexcept {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < dimensions; ++i) {
+    const int value = static_cast<T>(row[i]);
+    sum += static_cast<std::uint64_t>(value * value);
+  }
+  return sum;
+}
+
+std::uint64_t sum_of_squares(ScalarType dtype, const std::byte* row,
+                             std::size_t dimensions) noexcept {
+  return dtype == ScalarType::kInt8 ? sum_of_squares<std::int8_t>(row, dimensions)
+                                    : sum_of_squares<std::uint8_t>(row, dimensions);
+}
+
+const kernels::ByteFunctions& byte_functions(ScalarType dtype) noexcept {
+  const kernels::DistanceTable& table = kernels::active_table();
+  return dtype == ScalarType::kInt8 ? table.int8 : table.uint8;
+}
+
+float inverse_of_squared(double squared) noexcept {
   if (!(squared > 0.0)) return 0.0F;
   const double inverse = kCosineScale / std::sqrt(squared);
   constexpr double kLargest = std::numeric_limits<float>::max();
   return inverse <= kLargest ? static_cast<float>(inverse) : 0.0F;
+}
+
+}  // namespace
+
+float inverse_norm(const float* vector, std::size_t dimensions) noexcept {
+  return inverse_of_squared(kernels::active_table().squared_norm(vector, dimensions));
+}
+
+float inverse_norm(ScalarType dtype, const std::byte* row, std::size_t dimensions) noexcept {
+  return inverse_of_squared(static_cast<double>(sum_of_squares(dtype, row, dimensions)));
 }
 
 float distance_of_rank(Metric metric, float rank) noexcept {
@@ -44,10 +90,21 @@ float distance_of_rank(Metric metric, float rank) noexcept {
 const kernels::DistanceFunctions& functions_for(const Space& space) noexcept {
   const auto& table = kernels::active_table();
   const auto measure = static_cast<std::size_t>(measure_of(space.metric));
-  return space.dtype == ScalarType::kFloat16 ? table.float16[measure] : table.float32[measure];
+  switch (space.dtype) {
+    case ScalarType::kFloat16: return table.float16[measure];
+    case ScalarType::kInt8: return table.int8.of_bytes[measure];
+    case ScalarType::kUint8: return table.uint8.of_bytes[measure];
+    case ScalarType::kBinary: return table.bits;
+    default: return table.float32[measure];
+  }
 }
 
-void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
+std::size_t kernel_dimensions(const Space& space) noexcept {
+  return space.dtype == ScalarType::kBinary ? vector_bytes(space.dtype, space.dimensions)
+                                            : space.dimensions;
+}
+
+void finish_ranks(const Space& space, float factor, std::uint32_t begin, std::size_t count,
                   float* values) noexcept {
   if (space.metric == Metric::kDot) {
     for (std::size_t i = 0; i < count; ++i) values[i] = 0.0F - values[i];
@@ -58,7 +115,7 @@ void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
     const std::size_t run = std::min(count, run_length(space.inverse_norms, begin));
     const auto* norms = reinterpret_cast<const float*>(space.inverse_norms.row(begin));
     for (std::size_t i = 0; i < run; ++i) {
-      values[i] = finish_rank(Metric::kCosine, values[i], norms[i]);
+      values[i] = finish_rank(Metric::kCosine, values[i], norms[i] * factor);
     }
     values += run;
     begin += static_cast<std::uint32_t>(run);
@@ -66,28 +123,95 @@ void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
   }
 }
 
-void scan_tile(const Space& space, const float* packed, std::size_t queries, std::uint32_t begin,
-               std::uint32_t count, float* ranks) noexcept {
-  const auto& functions = functions_for(space);
-  const std::size_t dims = space.dimensions;
+void QueryTile::pack(const Space& space, std::span<const Query> queries) {
+  queries_ = queries;
+  packed_.clear();
+  const bool alone =
+      std::any_of(queries.begin(), queries.end(), [](const Query& q) { return !q.scan_; });
+  if (alone || queries.empty()) return;
+  tile_ = functions_for(space).tile;
+  stride_ = is_byte_dtype(space.dtype) ? vector_bytes(space.dtype, space.dimensions)
+                                       : space.dimensions * sizeof(float);
+  packed_.resize(queries.size() * stride_);
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    std::memcpy(packed_.data() + q * stride_, queries[q].data(), stride_);
+  }
+}
+
+void QueryTile::scan(const Space& space, std::size_t first, std::size_t number, std::uint32_t begin,
+                     std::uint32_t count, float* ranks) const noexcept {
+  if (packed_.empty()) {
+    for (std::size_t q = 0; q < number; ++q) {
+      queries_[first + q].scan(space, begin, count, ranks + q * count);
+    }
+    return;
+  }
+  const std::byte* const queries = packed_.data() + first * stride_;
+  const std::size_t stride = is_byte_dtype(space.dtype) ? stride_ : stride_ / sizeof(float);
   for (std::uint32_t done = 0; done < count;) {
     const std::size_t run =
         std::min<std::size_t>(count - done, run_length(space.vectors, begin + done));
-    functions.tile(packed, dims, queries, space.vectors.row(begin + done), space.vectors.stride,
-                   run, dims, ranks + done, count);
-    for (std::size_t q = 0; q < queries; ++q) {
-      finish_ranks(space, begin + done, run, ranks + q * count + done);
+    tile_(queries, stride, number, space.vectors.row(begin + done), space.vectors.stride, run,
+          kernel_dimensions(space), ranks + done, count);
+    for (std::size_t q = 0; q < number; ++q) {
+      finish_ranks(space, queries_[first + q].factor_, begin + done, run, ranks + q * count + done);
     }
     done += static_cast<std::uint32_t>(run);
   }
 }
 
-Query::Query(const Space& space, const float* query)
-    : prepared_(query, query + space.dimensions), functions_(&functions_for(space)) {
+Query::Query(const Space& space, const float* query) {
+  if (!is_byte_dtype(space.dtype)) {
+    prepare_floats(space, {query, query + space.dimensions});
+    return;
+  }
+  std::vector<std::byte> bytes = space.dtype == ScalarType::kInt8
+                                     ? bytes_of<std::int8_t>(query, space.dimensions)
+                                     : bytes_of<std::uint8_t>(query, space.dimensions);
+  if (!bytes.empty()) {
+    prepare_bytes(space, std::move(bytes));
+    return;
+  }
+  prepare_floats(space, {query, query + space.dimensions});
+  const auto measure = static_cast<std::size_t>(measure_of(space.metric));
+  scan_ = nullptr;
+  gather_ = byte_functions(space.dtype).of_floats[measure];
+}
+
+Query::Query(const Space& space, const std::byte* stored) {
+  if (is_byte_dtype(space.dtype)) {
+    const std::size_t bytes = vector_bytes(space.dtype, space.dimensions);
+    prepare_bytes(space, std::vector<std::byte>(stored, stored + bytes));
+    return;
+  }
+  std::vector<float> values(space.dimensions);
+  if (space.dtype == ScalarType::kFloat16) {
+    kernels::active_table().half_to_float(reinterpret_cast<const std::uint16_t*>(stored),
+                                          space.dimensions, values.data());
+  } else {
+    std::memcpy(values.data(), stored, values.size() * sizeof(float));
+  }
+  prepare_floats(space, std::move(values));
+}
+
+void Query::prepare_floats(const Space& space, std::vector<float> values) {
+  prepared_ = std::move(values);
+  gather_ = functions_for(space).gather;
+  scan_ = functions_for(space).scan;
   if (space.metric != Metric::kCosine) return;
-  const double squared = kernels::active_table().squared_norm(query, space.dimensions);
+  const double squared = kernels::active_table().squared_norm(prepared_.data(), space.dimensions);
   const double factor = squared > 0.0 ? 1.0 / (kCosineScale * std::sqrt(squared)) : 0.0;
   for (float& x : prepared_) x = static_cast<float>(static_cast<double>(x) * factor);
+}
+
+void Query::prepare_bytes(const Space& space, std::vector<std::byte> bytes) {
+  bytes_ = std::move(bytes);
+  gather_ = functions_for(space).gather;
+  scan_ = functions_for(space).scan;
+  if (space.metric != Metric::kCosine) return;
+  const auto squared =
+      static_cast<double>(sum_of_squares(space.dtype, bytes_.data(), space.dimensions));
+  factor_ = squared > 0.0 ? static_cast<float>(1.0 / (kCosineScale * std::sqrt(squared))) : 0.0F;
 }
 
 void Query::unit_length(const Space& space, std::vector<float>& out) const {
@@ -111,11 +235,12 @@ void Query::gather(const Space& space, const std::uint32_t* rows, std::size_t co
 
 void Query::gather_at(const Space& space, const std::byte* const* vectors,
                       const std::uint32_t* rows, std::size_t count, float* ranks) const noexcept {
-  functions_->gather(prepared_.data(), vectors, count, space.dimensions, ranks);
+  gather_(data(), vectors, count, kernel_dimensions(space), ranks);
   switch (space.metric) {
     case Metric::kCosine:
       for (std::size_t i = 0; i < count; ++i) {
-        ranks[i] = finish_rank(Metric::kCosine, ranks[i], inverse_norm_of(space, rows[i]));
+        ranks[i] =
+            finish_rank(Metric::kCosine, ranks[i], inverse_norm_of(space, rows[i]) * factor_);
       }
       break;
     case Metric::kDot:
@@ -127,11 +252,23 @@ void Query::gather_at(const Space& space, const std::byte* const* vectors,
 
 void Query::scan(const Space& space, std::uint32_t begin, std::size_t count,
                  float* ranks) const noexcept {
+  if (scan_ == nullptr) {
+    std::uint32_t rows[kGatherBlock];
+    while (count != 0) {
+      const std::size_t block = std::min(count, kGatherBlock);
+      for (std::size_t i = 0; i < block; ++i) rows[i] = begin + static_cast<std::uint32_t>(i);
+      gather(space, rows, block, ranks);
+      ranks += block;
+      begin += static_cast<std::uint32_t>(block);
+      count -= block;
+    }
+    return;
+  }
   while (count != 0) {
     const std::size_t run = std::min(count, run_length(space.vectors, begin));
-    functions_->scan(prepared_.data(), space.vectors.row(begin), space.vectors.stride, run,
-                     space.dimensions, ranks);
-    finish_ranks(space, begin, run, ranks);
+    scan_(data(), space.vectors.row(begin), space.vectors.stride, run, kernel_dimensions(space),
+          ranks);
+    finish_ranks(space, factor_, begin, run, ranks);
     ranks += run;
     begin += static_cast<std::uint32_t>(run);
     count -= run;

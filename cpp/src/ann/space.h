@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/row_table.h"
@@ -16,7 +17,7 @@
 
 namespace springg::ann {
 
-// Metric is not kHamming and dtype is kFloat32 or kFloat16.
+// Metric is kHamming when dtype is kBinary, and then alone.
 struct Space {
   Metric metric = Metric::kCosine;
   ScalarType dtype = ScalarType::kFloat32;
@@ -33,13 +34,28 @@ struct Space {
 // products and 1e-30 rows stay above the denormals.
 inline constexpr double kCosineScale = 1024.0;
 float inverse_norm(const float* vector, std::size_t dimensions) noexcept;
+// The same of a row of kInt8 or kUint8.
+float inverse_norm(ScalarType dtype, const std::byte* row, std::size_t dimensions) noexcept;
+
+// Whether rows are compared with queries of their own type, in integers.
+inline bool is_byte_dtype(ScalarType dtype) noexcept {
+  return dtype == ScalarType::kInt8 || dtype == ScalarType::kUint8 || dtype == ScalarType::kBinary;
+}
 
 float distance_of_rank(Metric metric, float rank) noexcept;
 
-// A query prepared once: normalised and scaled for cosine. Not owned by threads: immutable.
+// A query prepared once. Not owned by threads: immutable.
+//
+// Against float32 and float16 rows it is float32, for cosine normalised and scaled. Against int8,
+// uint8 and binary rows it is of the rows' type: sums of integers, exact but for one rounding to
+// float32. A float32 query against int8 or uint8 rows becomes of that type when all of its elements
+// are numbers of it, and else stays float32, against rows that are widened as they are read.
 class Query {
  public:
+  // Precondition: the rows are not kBinary.
   Query(const Space& space, const float* query);
+  // As a row of the space is stored.
+  Query(const Space& space, const std::byte* stored);
 
   // ranks[i] = rank of rows[i]. The rows are expected to be in no cache; prefetches ahead.
   void gather(const Space& space, const std::uint32_t* rows, std::size_t count,
@@ -50,26 +66,52 @@ class Query {
   // ranks[i] = rank of row begin + i.
   void scan(const Space& space, std::uint32_t begin, std::size_t count,
             float* ranks) const noexcept;
-  const float* prepared() const noexcept { return prepared_.data(); }
-  // The query as codes want it: of unit length for cosine, else as it came.
+  // The query as codes want it: of unit length for cosine, else as it came. Of float rows alone.
   void unit_length(const Space& space, std::vector<float>& out) const;
 
  private:
-  std::vector<float> prepared_;
-  const kernels::DistanceFunctions* functions_;
+  friend class QueryTile;
+
+  void prepare_floats(const Space& space, std::vector<float> values);
+  void prepare_bytes(const Space& space, std::vector<std::byte> bytes);
+  const void* data() const noexcept {
+    return bytes_.empty() ? static_cast<const void*>(prepared_.data()) : bytes_.data();
+  }
+
+  std::vector<float> prepared_;   // either these
+  std::vector<std::byte> bytes_;  // or these
+  // What a kernel's result is multiplied by for cosine: 1 when `prepared_` has it already.
+  float factor_ = 1.0F;
+  decltype(kernels::DistanceFunctions::gather) gather_ = nullptr;
+  decltype(kernels::DistanceFunctions::scan) scan_ = nullptr;  // null: there is gather_ alone
 };
 
-// The kernels for rows of this space.
+// Several queries side by side, as the tile kernels take them. Keeps its memory for the next.
+class QueryTile {
+ public:
+  // `queries` must stay where they are as long as scan() is called.
+  void pack(const Space& space, std::span<const Query> queries);
+  // ranks[q * count + i] = rank of row begin + i from query first + q, for q < number. Bit for bit
+  // what Query::scan() gives.
+  void scan(const Space& space, std::size_t first, std::size_t number, std::uint32_t begin,
+            std::uint32_t count, float* ranks) const noexcept;
+
+ private:
+  std::span<const Query> queries_;
+  std::vector<std::byte> packed_;  // none when some query goes by itself
+  std::size_t stride_ = 0;         // bytes
+  decltype(kernels::DistanceFunctions::tile) tile_ = nullptr;
+};
+
+// The kernels between rows of this space; the first row is as it is stored (float32 for kFloat16).
 const kernels::DistanceFunctions& functions_for(const Space& space) noexcept;
+// What those kernels take as the number of dimensions: bytes for kBinary.
+std::size_t kernel_dimensions(const Space& space) noexcept;
 
-// Turns `count` kernel results of rows [begin, begin + count) into ranks, in place.
-void finish_ranks(const Space& space, std::uint32_t begin, std::size_t count,
+// Turns `count` kernel results of rows [begin, begin + count) into ranks, in place. `factor` is of
+// the query, for cosine.
+void finish_ranks(const Space& space, float factor, std::uint32_t begin, std::size_t count,
                   float* values) noexcept;
-
-// ranks[q * count + i] = rank of row begin + i from query q, whose prepared floats are
-// packed[q * dimensions ...]. Bit for bit what Query::scan() gives.
-void scan_tile(const Space& space, const float* packed, std::size_t queries, std::uint32_t begin,
-               std::uint32_t count, float* ranks) noexcept;
 
 // What finish_ranks() does to one result; inverse_norm is used for cosine only.
 inline float finish_rank(Metric metric, float value, float inverse_norm) noexcept {

@@ -32,7 +32,7 @@ Status copy_vectors(const RowInput& input, const IndexOptions& options,
     const std::size_t end = std::min(input.rows(), (task + 1) * kCopyRows);
     for (std::size_t i = task * kCopyRows; i < end; ++i) {
       float* norm = builder.inverse_norms() == nullptr ? nullptr : builder.inverse_norms() + i;
-      Status status = codec.encode(input.vectors.row(input.call_row(i)), input.call_row(i),
+      Status status = codec.encode(input.vectors, input.call_row(i),
                                    builder.vectors() + i * codec.stored_bytes(), norm);
       if (status.ok()) continue;
       base::MutexLock lock(mutex);

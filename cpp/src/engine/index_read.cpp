@@ -50,9 +50,7 @@ Result<RecordBatch> IndexImpl::get(const IdColumn& ids, Include include) const {
       }
       if (include.vectors) {
         part.part->compare_vectors(at->row, at->row + 1);
-        const std::size_t end = batch.vectors.size();
-        batch.vectors.resize(end + options_.dimensions);
-        codec.decode(part.part->space().vectors.row(at->row), batch.vectors.data() + end);
+        codec.append(part.part->space().vectors.row(at->row), batch.vectors, batch.byte_vectors);
       }
     }
     SPRINGG_RETURN_IF_ERROR(check_readable(view->parts, first_read));

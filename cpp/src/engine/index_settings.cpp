@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string>
 
+#include "ann/space.h"
 #include "engine/row_input.h"
 #include "quant/codes.h"
 
@@ -49,19 +50,22 @@ Status check_index_options(const IndexOptions& options) {
   SPRINGG_RETURN_IF_ERROR(check_range("m", options.m, limits::kMMin, limits::kMMax));
   SPRINGG_RETURN_IF_ERROR(check_range("ef_construction", options.ef_construction,
                                       limits::kEfConstructionMin, limits::kEfConstructionMax));
-  if (options.metric == Metric::kHamming) {
-    return unsupported("metric hamming is not supported for dtype " +
-                       std::string(to_string(options.dtype)));
-  }
-  if (options.dtype != ScalarType::kFloat32 && options.dtype != ScalarType::kFloat16) {
-    return unsupported("dtype " + std::string(to_string(options.dtype)) +
-                       " is not supported by this release: expected float32 or float16");
+  const std::string metric(to_string(options.metric));
+  const std::string dtype(to_string(options.dtype));
+  if ((options.metric == Metric::kHamming) != (options.dtype == ScalarType::kBinary)) {
+    return unsupported("metric " + metric + " is not supported for dtype " + dtype +
+                       ": hamming goes with binary and binary with hamming");
   }
   const bool codes =
-      options.quantization == Quantization::kInt8 || options.quantization == Quantization::kInt4;
+      options.quantization != Quantization::kNone && options.quantization != Quantization::kAuto;
+  if (codes && ann::is_byte_dtype(options.dtype)) {
+    return unsupported("quantization " + std::string(to_string(options.quantization)) +
+                       " is not supported for dtype " + dtype +
+                       ", whose rows are as short as codes: expected none or auto");
+  }
   if (codes && !quant::has_codes(options.metric)) {
     return unsupported("quantization " + std::string(to_string(options.quantization)) +
-                       " is not supported for metric " + std::string(to_string(options.metric)));
+                       " is not supported for metric " + metric);
   }
   return {};
 }

@@ -112,9 +112,7 @@ RecordBatch IndexViewImpl::records(std::size_t begin, std::size_t end, Include i
     }
     if (include.vectors) {
       part.part->compare_vectors(row, row + 1);
-      const std::size_t at = batch.vectors.size();
-      batch.vectors.resize(at + options_.dimensions);
-      codec.decode(part.part->space().vectors.row(row), batch.vectors.data() + at);
+      codec.append(part.part->space().vectors.row(row), batch.vectors, batch.byte_vectors);
     }
   });
   return batch;

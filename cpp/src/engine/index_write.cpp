@@ -158,8 +158,7 @@ Status IndexImpl::stage_rows(const RowInput& input, Mode mode, const View& view,
   Poller poller(progress, input.rows());
   const auto rows = static_cast<std::uint32_t>(input.rows());
   for (std::uint32_t i = 0; i < rows; ++i) {
-    const std::size_t call_row = input.call_row(i);
-    SPRINGG_RETURN_IF_ERROR(active_->stage_vector(i, input.vectors.row(call_row), call_row));
+    SPRINGG_RETURN_IF_ERROR(active_->stage_vector(i, input.vectors, input.call_row(i)));
     if (!poller.advance(1)) return poller.status();
   }
   for (std::uint32_t i = 0; i < rows; ++i) {

@@ -92,12 +92,13 @@ std::optional<std::uint32_t> Memtable::find(const IdView& wanted, std::uint32_t 
   return std::nullopt;
 }
 
-Status Memtable::stage_vector(std::uint32_t offset, const float* vector, std::size_t call_row) {
+Status Memtable::stage_vector(std::uint32_t offset, const MatrixView& vectors,
+                              std::size_t call_row) {
   const std::uint32_t row = size_ + offset;
   SPRINGG_RETURN_IF_ERROR(allocate_chunk(row));
   auto* out = const_cast<std::byte*>(space_.vectors.row(row));
   float* norm = norms_.size() == 0 ? nullptr : reinterpret_cast<float*>(norms_.data()) + row;
-  return codec_.encode(vector, call_row, out, norm);
+  return codec_.encode(vectors, call_row, out, norm);
 }
 
 Status Memtable::stage_record(std::uint32_t offset, const IdView& id, std::uint64_t sequence,

@@ -51,8 +51,8 @@ class Memtable final : public Part {
   std::uint32_t room() const noexcept {
     return static_cast<std::uint32_t>(limits::kMemtableRowsMax) - size_;
   }
-  // Copies and validates `vector` as row size() + offset. `call_row` is its number in the call.
-  Status stage_vector(std::uint32_t offset, const float* vector, std::size_t call_row);
+  // Copies and validates row `call_row` of the call's vectors as row size() + offset.
+  Status stage_vector(std::uint32_t offset, const MatrixView& vectors, std::size_t call_row);
   // Same for the rest of a row; `metadata` null for none. The first (offset 0) gives back the
   // memory of rows that were staged before and never committed.
   Status stage_record(std::uint32_t offset, const IdView& id, std::uint64_t sequence,

@@ -82,15 +82,6 @@ Status check_ids(const IdColumn& ids) {
   return {};
 }
 
-Status check_width(const IndexOptions& index, const MatrixView& vectors) {
-  if (vectors.rows == 0 || vectors.dimensions == index.dimensions) return {};
-  return Status(ErrorCode::kDimensionMismatch, "vector dimension mismatch: expected " +
-                                                   std::to_string(index.dimensions) + ", got " +
-                                                   std::to_string(vectors.dimensions))
-      .with("expected", static_cast<std::int64_t>(index.dimensions))
-      .with("actual", static_cast<std::int64_t>(vectors.dimensions));
-}
-
 Result<RowInput> prepare_rows(const IndexOptions& index, const IdColumn& ids,
                               const MatrixView* vectors, const MetadataColumn* metadata) {
   SPRINGG_RETURN_IF_ERROR(check_lengths(ids, vectors, metadata));
@@ -98,7 +89,7 @@ Result<RowInput> prepare_rows(const IndexOptions& index, const IdColumn& ids,
   RowInput input;
   input.ids = &ids;
   if (vectors != nullptr) {
-    SPRINGG_RETURN_IF_ERROR(check_width(index, *vectors));
+    SPRINGG_RETURN_IF_ERROR(check_vectors(index, *vectors));
     input.vectors = *vectors;
   }
   if (metadata != nullptr) {
@@ -143,7 +134,7 @@ Status check_rows_left_out(const IndexOptions& index, const RowInput& input) {
       ++kept;
       continue;
     }
-    SPRINGG_RETURN_IF_ERROR(codec.encode(input.vectors.row(row), row, scratch.data(), nullptr));
+    SPRINGG_RETURN_IF_ERROR(codec.encode(input.vectors, row, scratch.data(), nullptr));
   }
   return {};
 }

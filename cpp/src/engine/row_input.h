@@ -37,7 +37,6 @@ Result<RowInput> prepare_rows(const IndexOptions& index, const IdColumn& ids,
                               const MatrixView* vectors, const MetadataColumn* metadata);
 // kInvalidArgument when an id is empty, too long, or no UTF-8; names its row.
 Status check_ids(const IdColumn& ids);
-Status check_width(const IndexOptions& index, const MatrixView& vectors);
 
 // kAlreadyExists names the first id that comes twice.
 Status refuse_repeats(const RowInput& input);

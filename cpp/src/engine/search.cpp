@@ -44,8 +44,27 @@ std::vector<ann::Query> prepare(const View& view, const MatrixView& queries) {
   const ann::Space space = view.parts.front().part->space();
   std::vector<ann::Query> prepared;
   prepared.reserve(queries.rows);
-  for (std::size_t i = 0; i < queries.rows; ++i) prepared.emplace_back(space, queries.row(i));
+  for (std::size_t i = 0; i < queries.rows; ++i) {
+    if (queries.type == ScalarType::kFloat32) {
+      prepared.emplace_back(space, queries.row(i));
+    } else {
+      prepared.emplace_back(space, queries.row_bytes(i));
+    }
+  }
   return prepared;
+}
+
+Status check_elements(const IndexOptions& index, const MatrixView& queries) {
+  const kernels::DistanceTable& table = kernels::active_table();
+  for (std::size_t i = 0; i < queries.rows; ++i) {
+    if (queries.type == ScalarType::kFloat32) {
+      const std::size_t bad = table.find_not_finite(queries.row(i), index.dimensions);
+      if (bad != index.dimensions) return not_finite("query", i, bad, queries.row(i)[bad]);
+    } else if (queries.type == ScalarType::kBinary) {
+      SPRINGG_RETURN_IF_ERROR(check_padding("query", i, queries.row_bytes(i), index.dimensions));
+    }
+  }
+  return {};
 }
 
 std::uint64_t scan_all(const SearchJob& job, const std::vector<ann::Query>& queries,
@@ -109,19 +128,8 @@ Status check_search(const IndexOptions& index, const MatrixView& queries,
   if (options.filter.mask.has_value() && options.filter.ids != nullptr) {
     return invalid_argument("filter has a mask and ids: expected one of them");
   }
-  if (queries.rows != 0 && queries.dimensions != index.dimensions) {
-    return Status(ErrorCode::kDimensionMismatch, "vector dimension mismatch: expected " +
-                                                     std::to_string(index.dimensions) + ", got " +
-                                                     std::to_string(queries.dimensions))
-        .with("expected", static_cast<std::int64_t>(index.dimensions))
-        .with("actual", static_cast<std::int64_t>(queries.dimensions));
-  }
-  const kernels::DistanceTable& table = kernels::active_table();
-  for (std::size_t i = 0; i < queries.rows; ++i) {
-    const std::size_t bad = table.find_not_finite(queries.row(i), index.dimensions);
-    if (bad != index.dimensions) return not_finite("query", i, bad, queries.row(i)[bad]);
-  }
-  return {};
+  SPRINGG_RETURN_IF_ERROR(check_vectors(index, queries));
+  return check_elements(index, queries);
 }
 
 Result<SearchResult> checked_search(const View& view, const IndexOptions& index,

@@ -36,9 +36,8 @@ SearchResult collect_hits(const View& view, const IndexOptions& index, const Sea
   }
   result.ids.reserve(total);
   if (options.include.metadata) result.metadata.emplace();
-  if (options.include.vectors) result.vectors.resize(total * index.dimensions);
   const VectorCodec codec(index);
-  std::size_t at = 0;
+  if (options.include.vectors) codec.reserve(total, result.vectors, result.byte_vectors);
   for (std::size_t query = 0; query < hits.size(); ++query) {
     std::size_t column = query * options.k;
     for (const Hit& hit : hits[query]) {
@@ -52,10 +51,8 @@ SearchResult collect_hits(const View& view, const IndexOptions& index, const Sea
         text.has_value() ? result.metadata->append(*text) : result.metadata->append_none();
       }
       if (options.include.vectors) {
-        codec.decode(part.part->space().vectors.row(hit.row),
-                     result.vectors.data() + at * index.dimensions);
+        codec.append(part.part->space().vectors.row(hit.row), result.vectors, result.byte_vectors);
       }
-      ++at;
     }
   }
   return result;

@@ -21,6 +21,11 @@ constexpr std::size_t kHalfByteDimensionsMin = 128;
 // Below this a vector is hardly longer than a row of codes.
 constexpr std::uint32_t kBuildDimensionsMin = 64;
 
+// Rows of bytes and bits are as short as codes.
+bool has_codes(Metric metric, ScalarType dtype) noexcept {
+  return quant::has_codes(metric) && !ann::is_byte_dtype(dtype);
+}
+
 quant::CodeSource source_of(const ann::Space& space, std::uint32_t rows) {
   return {space.metric, space.dtype, space.dimensions, rows, space.vectors, space.inverse_norms};
 }
@@ -46,7 +51,7 @@ std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
                                                       : quant::CodeKind::kHalfByte;
     case Quantization::kAuto: break;
   }
-  if (!quant::has_codes(options.metric)) return std::nullopt;
+  if (!has_codes(options.metric, options.dtype)) return std::nullopt;
   return options.dimensions < kHalfByteDimensionsMin ? quant::CodeKind::kByte
                                                      : quant::CodeKind::kHalfByte;
 }
@@ -77,7 +82,7 @@ Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, s
                                                       base::Executor& executor,
                                                       base::Buffer& buffer) {
   std::optional<quant::Codes> codes;
-  if (!quant::has_codes(space.metric) || space.dimensions < kBuildDimensionsMin) return codes;
+  if (!has_codes(space.metric, space.dtype) || space.dimensions < kBuildDimensionsMin) return codes;
   constexpr quant::CodeKind kKind = quant::CodeKind::kByte;
   SPRINGG_ASSIGN_OR_RETURN(buffer, base::Buffer::allocate(quant::codes_bytes(
                                        kKind, space.metric, space.dimensions, rows)));

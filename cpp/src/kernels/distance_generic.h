@@ -14,7 +14,7 @@
 //   reduce(v)                     sum of the lanes by one tree
 //   reduce_group(v, out)          the same of kGroup batches; says whether a sum is NaN
 //   differing_bits(a, b, n)       of two runs of n bytes
-//   what code_generic.h asks for
+//   what code_generic.h and byte_generic.h ask for
 #pragma once
 
 #include <cstddef>
@@ -337,6 +337,7 @@ SPRINGG_KERNEL std::size_t find_not_finite(const float* x, std::size_t count) no
 
 }  // namespace springg::kernels
 
+#include "kernels/byte_generic.h"
 #include "kernels/code_generic.h"
 #include "kernels/distance_tile.h"
 
@@ -360,6 +361,8 @@ constexpr DistanceTable make_table(const char* isa) {
   add_measure<Isa, Measure::kDot>(table);
   add_measure<Isa, Measure::kSquaredL2>(table);
   add_measure<Isa, Measure::kManhattan>(table);
+  table.int8 = byte_functions<Isa, true>();
+  table.uint8 = byte_functions<Isa, false>();
   table.bits = {&gather_bits<Isa>, &scan_bits<Isa>, &tile_bits<Isa>};
   table.code_gather = &code_gather<Isa, ByteCodes<Isa>>;
   table.half_code_gather = &code_gather<Isa, HalfByteCodes<Isa>>;

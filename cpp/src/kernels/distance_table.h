@@ -28,8 +28,8 @@ enum class Measure : std::uint8_t {
 };
 inline constexpr std::size_t kMeasures = 4;
 
-// Row type `T` is float (kFloat32) or IEEE half in uint16_t (kFloat16); the query is float32 always
-// (packed bytes for kHamming).
+// Rows are float or IEEE half and the query float32; or both are int8, both uint8, both packed bits
+// (kHamming).
 struct DistanceFunctions {
   // out[i] = measure(query, rows[i]) for i < count. Prefetches ahead: rows are expected in memory,
   // not in cache, and in no order.
@@ -40,10 +40,19 @@ struct DistanceFunctions {
                std::size_t count, std::size_t dims, float* out) noexcept = nullptr;
   // out[q * out_stride + i] = measure(queries + q * query_stride, base + i * stride_bytes): a block
   // of queries against a block of rows, tiled in registers so that a row is read from memory once.
-  // query_stride in floats (bytes for kHamming).
+  // query_stride in floats, or in bytes where queries are bytes.
   void (*tile)(const void* queries, std::size_t query_stride, std::size_t query_count,
                const std::byte* base, std::size_t stride_bytes, std::size_t count, std::size_t dims,
                float* out, std::size_t out_stride) noexcept = nullptr;
+};
+
+// Rows of int8 or of uint8. Results are sums of integers, exact up to their one rounding to
+// float32; precondition: dims <= kByteDimensionsMax.
+inline constexpr std::size_t kByteDimensionsMax = 65'536;
+struct ByteFunctions {
+  DistanceFunctions of_bytes[kMeasures];  // by Measure; kHamming empty. The query is as the rows
+  // DistanceFunctions::gather with a query of float32, for those that the rows' type cannot hold.
+  decltype(DistanceFunctions::gather) of_floats[kMeasures] = {};
 };
 
 // Codes are unsigned, the query signed bytes (quant/).
@@ -60,6 +69,8 @@ struct DistanceTable {
   const char* isa = "";
   DistanceFunctions float32[kMeasures];  // by Measure; kHamming empty
   DistanceFunctions float16[kMeasures];
+  ByteFunctions int8;
+  ByteFunctions uint8;
   DistanceFunctions bits;                 // kHamming
   CodeGather code_gather = nullptr;       // codes of a byte
   CodeGather half_code_gather = nullptr;  // of half a byte

@@ -97,6 +97,73 @@ struct Avx2 {
         _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }
+
+  using Bytes = __m256i;
+  static constexpr std::size_t kByteLanes = 32;
+  SPRINGG_INLINE static Bytes load_bytes(const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  SPRINGG_INLINE static __m128i load_half_tail_bytes(const std::byte* p, std::size_t n) {  // < 16
+    const bool word = n >= 8;
+    const std::uint64_t few =
+        word ? load_few_bytes<Avx2>(p + 8, n - 8) : load_few_bytes<Avx2>(p, n);
+    const std::uint64_t low = word ? load_word<Avx2>(p) : few;
+    return _mm_set_epi64x(static_cast<long long>(word ? few : 0), static_cast<long long>(low));
+  }
+  SPRINGG_INLINE static Bytes load_byte_tail(const std::byte* p, std::size_t n) {
+    if (n < 16) return _mm256_zextsi128_si256(load_half_tail_bytes(p, n));
+    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_set_m128i(load_half_tail_bytes(p + 16, n - 16), low);
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m256i widen_low(Bytes v) {  // of each 16 bytes the first eight
+    const __m256i zero = _mm256_setzero_si256();
+    return kSigned ? _mm256_srai_epi16(_mm256_unpacklo_epi8(zero, v), 8)
+                   : _mm256_unpacklo_epi8(v, zero);
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m256i widen_high(Bytes v) {
+    const __m256i zero = _mm256_setzero_si256();
+    return kSigned ? _mm256_srai_epi16(_mm256_unpackhi_epi8(zero, v), 8)
+                   : _mm256_unpackhi_epi8(v, zero);
+  }
+  SPRINGG_INLINE static Integers add_pairs(Integers sums, __m256i a, __m256i b) {
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+  }
+  template <bool kSigned, Measure M>
+  SPRINGG_INLINE static Integers add_terms(Integers sums, Bytes q, Bytes x) {
+    if constexpr (M == Measure::kDot) {
+      sums = add_pairs(sums, widen_low<kSigned>(q), widen_low<kSigned>(x));
+      return add_pairs(sums, widen_high<kSigned>(q), widen_high<kSigned>(x));
+    } else {
+      if constexpr (kSigned) {  // differences stay what they are
+        q = _mm256_xor_si256(q, _mm256_set1_epi8(-128));
+        x = _mm256_xor_si256(x, _mm256_set1_epi8(-128));
+      }
+      if constexpr (M == Measure::kManhattan) return _mm256_add_epi32(sums, _mm256_sad_epu8(q, x));
+      const __m256i d = _mm256_or_si256(_mm256_subs_epu8(q, x), _mm256_subs_epu8(x, q));
+      const __m256i low = widen_low<false>(d);
+      const __m256i high = widen_high<false>(d);
+      return add_pairs(add_pairs(sums, low, low), high, high);
+    }
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static std::uint32_t product_offset(const std::byte* /*q*/, std::size_t /*n*/) {
+    return 0;
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch floats_of(__m128i bytes) {
+    return _mm256_cvtepi32_ps(kSigned ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integers(const std::byte* p) {
+    return floats_of<kSigned>(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integer_tail(const std::byte* p, std::size_t n) {
+    return floats_of<kSigned>(
+        _mm_cvtsi64_si128(static_cast<long long>(load_few_bytes<Avx2>(p, n))));
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Avx2>("avx2");

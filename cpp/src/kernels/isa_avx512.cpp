@@ -29,6 +29,30 @@ struct WordBits {
                          _mm512_maddubs_epi16(high, _mm512_loadu_si512(query + kCodeBlockBytes)));
     return _mm512_add_epi32(sums, _mm512_madd_epi16(products, _mm512_set1_epi16(1)));
   }
+  SPRINGG_INLINE static __m512i add_pairs(__m512i sums, __m512i a, __m512i b) {
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m512i widen_low(__m512i v) {  // of each 16 bytes the first eight
+    const __m512i zero = _mm512_setzero_si512();
+    return kSigned ? _mm512_srai_epi16(_mm512_unpacklo_epi8(zero, v), 8)
+                   : _mm512_unpacklo_epi8(v, zero);
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m512i widen_high(__m512i v) {
+    const __m512i zero = _mm512_setzero_si512();
+    return kSigned ? _mm512_srai_epi16(_mm512_unpackhi_epi8(zero, v), 8)
+                   : _mm512_unpackhi_epi8(v, zero);
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m512i add_byte_products(__m512i sums, __m512i q, __m512i x) {
+    sums = add_pairs(sums, widen_low<kSigned>(q), widen_low<kSigned>(x));
+    return add_pairs(sums, widen_high<kSigned>(q), widen_high<kSigned>(x));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static std::uint32_t product_offset(const std::byte* /*q*/, std::size_t /*n*/) {
+    return 0;
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Avx512<WordBits>>("avx512");

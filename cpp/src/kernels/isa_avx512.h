@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the AVX-512 instruction sets share. `Bits` counts differing bits and multiplies codes; it is
-// a type of the including file's anonymous namespace, so that nothing here has external linkage.
+// What the AVX-512 instruction sets share. `Bits` counts differing bits and multiplies codes and
+// bytes; it is a type of the including file's anonymous namespace, so that nothing here has
+// external linkage.
 #pragma once
 
 #include <immintrin.h>
@@ -76,6 +77,44 @@ struct Avx512 : Bits {
     const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
     const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
+  }
+
+  using Bytes = __m512i;
+  static constexpr std::size_t kByteLanes = 64;
+  SPRINGG_INLINE static Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  SPRINGG_INLINE static Bytes load_byte_tail(const std::byte* p, std::size_t n) {
+    const auto mask = static_cast<__mmask64>((std::uint64_t{1} << n) - 1U);
+    return _mm512_maskz_loadu_epi8(mask, p);
+  }
+  template <bool kSigned, Measure M>
+  SPRINGG_INLINE static Integers add_terms(Integers sums, Bytes q, Bytes x) {
+    if constexpr (M == Measure::kDot) {
+      return Bits::template add_byte_products<kSigned>(sums, q, x);
+    } else {
+      if constexpr (kSigned) {  // differences stay what they are
+        q = _mm512_xor_si512(q, _mm512_set1_epi8(-128));
+        x = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
+      }
+      if constexpr (M == Measure::kManhattan) return _mm512_add_epi32(sums, _mm512_sad_epu8(q, x));
+      const __m512i zero = _mm512_setzero_si512();
+      const __m512i d = _mm512_or_si512(_mm512_subs_epu8(q, x), _mm512_subs_epu8(x, q));
+      const __m512i low = _mm512_unpacklo_epi8(d, zero);
+      const __m512i high = _mm512_unpackhi_epi8(d, zero);
+      return Bits::add_pairs(Bits::add_pairs(sums, low, low), high, high);
+    }
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch floats_of(__m128i bytes) {
+    return _mm512_cvtepi32_ps(kSigned ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integers(const std::byte* p) {
+    return floats_of<kSigned>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integer_tail(const std::byte* p, std::size_t n) {
+    const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+    return floats_of<kSigned>(_mm_maskz_loadu_epi8(mask, p));
   }
 };
 

@@ -32,6 +32,30 @@ struct VectorBits {
     sums = _mm512_dpbusd_epi32(sums, low, _mm512_loadu_si512(query));
     return _mm512_dpbusd_epi32(sums, high, _mm512_loadu_si512(query + kCodeBlockBytes));
   }
+  SPRINGG_INLINE static __m512i add_pairs(__m512i sums, __m512i a, __m512i b) {
+    return _mm512_dpwssd_epi32(sums, a, b);
+  }
+  // The instruction multiplies unsigned by signed bytes. int8: the row is taken 128 too large;
+  // uint8: 128 too small. Either way a row's sum is off by 128 times the query's, whatever the row.
+  template <bool kSigned>
+  SPRINGG_INLINE static __m512i add_byte_products(__m512i sums, __m512i q, __m512i x) {
+    const __m512i moved = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
+    return kSigned ? _mm512_dpbusd_epi32(sums, moved, q) : _mm512_dpbusd_epi32(sums, q, moved);
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static std::uint32_t product_offset(const std::byte* query, std::size_t dims) {
+    const __m512i ones = _mm512_set1_epi8(1);
+    __m512i sums = _mm512_setzero_si512();
+    for (std::size_t i = 0; i < dims; i += 64) {
+      const auto mask = dims - i >= 64
+                            ? ~__mmask64{0}
+                            : static_cast<__mmask64>((std::uint64_t{1} << (dims - i)) - 1U);
+      const __m512i q = _mm512_maskz_loadu_epi8(mask, query + i);
+      sums = kSigned ? _mm512_dpbusd_epi32(sums, ones, q) : _mm512_dpbusd_epi32(sums, q, ones);
+    }
+    const auto sum = 128U * static_cast<std::uint32_t>(_mm512_reduce_add_epi32(sums));
+    return kSigned ? 0U - sum : sum;
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Avx512<VectorBits>>("avx512vnni");

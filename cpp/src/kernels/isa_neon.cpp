@@ -105,6 +105,56 @@ struct Neon {
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
     vst1q_s32(out, vpaddq_s32(vpaddq_s32(four[0], four[1]), vpaddq_s32(four[2], four[3])));
   }
+
+  using Bytes = uint8x16_t;
+  static constexpr std::size_t kByteLanes = 16;
+  SPRINGG_INLINE static Bytes load_bytes(const std::byte* p) {
+    return vld1q_u8(reinterpret_cast<const std::uint8_t*>(p));
+  }
+  SPRINGG_INLINE static Bytes load_byte_tail(const std::byte* p, std::size_t n) {
+    const bool word = n >= 8;
+    const std::uint64_t few =
+        word ? load_few_bytes<Neon>(p + 8, n - 8) : load_few_bytes<Neon>(p, n);
+    const std::uint64_t low = word ? load_word<Neon>(p) : few;
+    return vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(low), vcreate_u64(word ? few : 0)));
+  }
+  SPRINGG_INLINE static Integers add_unsigned(Integers sums, uint16x8_t terms) {
+    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(sums), terms));
+  }
+  template <bool kSigned, Measure M>
+  SPRINGG_INLINE static Integers add_terms(Integers sums, Bytes q, Bytes x) {
+    const int8x16_t a = vreinterpretq_s8_u8(q);
+    const int8x16_t b = vreinterpretq_s8_u8(x);
+    if constexpr (M == Measure::kDot && kSigned) {
+      sums = vpadalq_s16(sums, vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+      return vpadalq_s16(sums, vmull_s8(vget_high_s8(a), vget_high_s8(b)));
+    } else if constexpr (M == Measure::kDot) {
+      sums = add_unsigned(sums, vmull_u8(vget_low_u8(q), vget_low_u8(x)));
+      return add_unsigned(sums, vmull_u8(vget_high_u8(q), vget_high_u8(x)));
+    } else {
+      const uint8x16_t d = kSigned ? vreinterpretq_u8_s8(vabdq_s8(a, b)) : vabdq_u8(q, x);
+      if constexpr (M == Measure::kManhattan) return add_unsigned(sums, vpaddlq_u8(d));
+      sums = add_unsigned(sums, vmull_u8(vget_low_u8(d), vget_low_u8(d)));
+      return add_unsigned(sums, vmull_u8(vget_high_u8(d), vget_high_u8(d)));
+    }
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static std::uint32_t product_offset(const std::byte* /*q*/, std::size_t /*n*/) {
+    return 0;
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integer_tail(const std::byte* p, std::size_t n) {
+    const uint8x8_t few = vcreate_u8(load_few_bytes<Neon>(p, n));
+    if constexpr (kSigned) {
+      return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(few)))));
+    } else {
+      return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(few))));
+    }
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integers(const std::byte* p) {
+    return load_integer_tail<kSigned>(p, 4);
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Neon>("neon");

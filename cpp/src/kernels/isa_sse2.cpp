@@ -160,6 +160,63 @@ struct Sse2 {
     const __m128i sums = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums);
   }
+
+  using Bytes = __m128i;
+  static constexpr std::size_t kByteLanes = 16;
+  SPRINGG_INLINE static Bytes load_bytes(const std::byte* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  }
+  SPRINGG_INLINE static Bytes load_byte_tail(const std::byte* p, std::size_t n) {
+    const bool word = n >= 8;
+    const std::uint64_t few =
+        word ? load_few_bytes<Sse2>(p + 8, n - 8) : load_few_bytes<Sse2>(p, n);
+    const std::uint64_t low = word ? load_word<Sse2>(p) : few;
+    return _mm_set_epi64x(static_cast<long long>(word ? few : 0), static_cast<long long>(low));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m128i widen_low(Bytes v) {  // eight 16-bit integers
+    const __m128i zero = _mm_setzero_si128();
+    return kSigned ? _mm_srai_epi16(_mm_unpacklo_epi8(zero, v), 8) : _mm_unpacklo_epi8(v, zero);
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static __m128i widen_high(Bytes v) {
+    const __m128i zero = _mm_setzero_si128();
+    return kSigned ? _mm_srai_epi16(_mm_unpackhi_epi8(zero, v), 8) : _mm_unpackhi_epi8(v, zero);
+  }
+  template <bool kSigned, Measure M>
+  SPRINGG_INLINE static Integers add_terms(Integers sums, Bytes q, Bytes x) {
+    if constexpr (M == Measure::kDot) {
+      sums = _mm_add_epi32(sums, _mm_madd_epi16(widen_low<kSigned>(q), widen_low<kSigned>(x)));
+      return _mm_add_epi32(sums, _mm_madd_epi16(widen_high<kSigned>(q), widen_high<kSigned>(x)));
+    } else {
+      if constexpr (kSigned) {  // differences stay what they are
+        q = _mm_xor_si128(q, _mm_set1_epi8(-128));
+        x = _mm_xor_si128(x, _mm_set1_epi8(-128));
+      }
+      if constexpr (M == Measure::kManhattan) return _mm_add_epi32(sums, _mm_sad_epu8(q, x));
+      const __m128i d = _mm_or_si128(_mm_subs_epu8(q, x), _mm_subs_epu8(x, q));
+      const __m128i low = widen_low<false>(d);
+      const __m128i high = widen_high<false>(d);
+      sums = _mm_add_epi32(sums, _mm_madd_epi16(low, low));
+      return _mm_add_epi32(sums, _mm_madd_epi16(high, high));
+    }
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static std::uint32_t product_offset(const std::byte* /*q*/, std::size_t /*n*/) {
+    return 0;
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integer_tail(const std::byte* p, std::size_t n) {
+    const __m128i few =
+        _mm_cvtsi32_si128(static_cast<int>(static_cast<std::uint32_t>(load_few_bytes<Sse2>(p, n))));
+    const __m128i wide = widen_low<kSigned>(few);
+    const __m128i high = kSigned ? _mm_srai_epi16(wide, 15) : _mm_setzero_si128();
+    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(wide, high));
+  }
+  template <bool kSigned>
+  SPRINGG_INLINE static Batch load_integers(const std::byte* p) {
+    return load_integer_tail<kSigned>(p, 4);
+  }
 };
 
 constexpr DistanceTable kTable = make_table<Sse2>("sse2");

@@ -56,7 +56,11 @@ def bench(
         index = database[name]
         if len(index) == 0:
             raise error_of("failed_precondition", f"index {name!r} is empty: nothing to measure")
-        asked = sample(index) if queries is None else read_queries(queries, index.dimensions)
+        asked = (
+            sample(index)
+            if queries is None
+            else read_queries(queries, index.dimensions, index.dtype)
+        )
         asked = asked[:QUERIES_MAX]
         if len(asked) == 0:
             raise error_of("invalid_argument", f"{queries}: no queries in the file")
@@ -102,7 +106,8 @@ def sample(index: springg.Index) -> np.ndarray:
     rows = len(index)
     chosen = np.random.default_rng(0).choice(rows, min(rows, SAMPLED_QUERIES), replace=False)
     chosen.sort()
-    return np.ascontiguousarray(index.vectors[chosen], np.float32)
+    kind = np.float32 if index.dtype == "float16" else None
+    return np.ascontiguousarray(index.vectors[chosen], kind)
 
 
 def measure(

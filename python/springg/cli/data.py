@@ -45,6 +45,7 @@ class MetricName(enum.StrEnum):
     DOT = "dot"
     L2 = "l2"
     MANHATTAN = "manhattan"
+    HAMMING = "hamming"
 
 
 class DtypeName(enum.StrEnum):
@@ -52,6 +53,9 @@ class DtypeName(enum.StrEnum):
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    BINARY = "binary"
 
 
 class OnErrorName(enum.StrEnum):
@@ -65,7 +69,9 @@ def create(
     directory: Directory,
     name: IndexName,
     dimensions: Annotated[int, typer.Option("--dimensions", "-d", help="Width of the vectors.")],
-    metric: Annotated[MetricName, typer.Option(help="What is near.")] = MetricName.COSINE,
+    metric: Annotated[
+        MetricName | None, typer.Option(help="What is near; by default cosine, of binary hamming.")
+    ] = None,
     dtype: Annotated[DtypeName, typer.Option(help="How vectors are kept.")] = DtypeName.FLOAT32,
     m: Annotated[int, typer.Option("--m", help="Links of a row in the graph (M).")] = 16,
     ef_construction: Annotated[int, typer.Option(help="Width of the search when building.")] = 200,
@@ -81,7 +87,8 @@ def create(
         springg create data/ articles --dimensions 384
         springg create data/ faces --dimensions 512 --metric l2 --dtype float16
     """
-    words: Any = {"metric": metric.value, "dtype": dtype.value, "m": m, "seed": seed}
+    words: Any = {"dtype": dtype.value, "m": m, "seed": seed}
+    words["metric"] = None if metric is None else metric.value
     words["ef_construction"] = ef_construction
     if not is_database(directory):
         with springg.open(":memory:") as trial:  # no directory is made for what is refused
@@ -92,7 +99,8 @@ def create(
     if json:
         print_json({"directory": directory, **settings})
     else:
-        say(f"index {name} in {directory}: {dimensions} dimensions, {metric.value}, {dtype.value}")
+        kind = f"{settings['metric']}, {settings['dtype']}"
+        say(f"index {name} in {directory}: {dimensions} dimensions, {kind}")
 
 
 def import_command(
@@ -225,7 +233,7 @@ def search(
         if vector is not None:
             queries = parse_vector(vector)
         elif file is not None:
-            queries = read_queries(file, index.dimensions)
+            queries = read_queries(file, index.dimensions, index.dtype)
             if len(queries) == 0:
                 raise error_of("invalid_argument", f"{file}: no queries in the file")
         else:

@@ -26,11 +26,12 @@ std::vector<Neighbor> scan(const StoredRows& stored, const float* query, std::si
 
 TEST_CASE("an exact scan finds what double precision finds") {
   const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
-  const auto dtype = GENERATE(ScalarType::kFloat32, ScalarType::kFloat16);
+  const auto dtype =
+      GENERATE(ScalarType::kFloat32, ScalarType::kFloat16, ScalarType::kInt8, ScalarType::kUint8);
   const std::size_t dimensions = GENERATE(1U, 24U, 131U);
-  const Matrix matrix = test::clustered(1500, dimensions, 6, 3);
+  const Matrix matrix = test::for_dtype(test::clustered(1500, dimensions, 6, 3), dtype);
   const StoredRows stored(matrix, metric, dtype, 6);
-  const Matrix queries = test::clustered(8, dimensions, 6, 4);
+  const Matrix queries = test::for_dtype(test::clustered(8, dimensions, 6, 4), dtype);
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const std::vector<Neighbor> found = scan(stored, queries.row(q), 10, kNone);
     REQUIRE(found.size() == 10);
@@ -96,12 +97,14 @@ TEST_CASE("a scan in any ranges and order gives equal bits") {
 
 TEST_CASE("a batch gives the bits of single scans") {
   const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
-  const auto dtype = GENERATE(ScalarType::kFloat32, ScalarType::kFloat16);
+  const auto dtype =
+      GENERATE(ScalarType::kFloat32, ScalarType::kFloat16, ScalarType::kInt8, ScalarType::kUint8);
   const std::size_t count = GENERATE(1U, 5U, 130U);
-  const StoredRows stored(test::clustered(2111, 41, 9, 9), metric, dtype, 10);
+  const StoredRows stored(test::for_dtype(test::clustered(2111, 41, 9, 9), dtype), metric, dtype,
+                          10);
   RowSet excluded(stored.rows());
   for (std::uint32_t row = 0; row < stored.rows(); row += 3) excluded.insert(row);
-  const Matrix matrix = test::clustered(count, 41, 9, 10);
+  const Matrix matrix = test::for_dtype(test::clustered(count, 41, 9, 10), dtype);
   std::vector<Query> queries;
   std::vector<TopK> tops;
   for (std::size_t q = 0; q < count; ++q) {

@@ -51,11 +51,13 @@ TEST_CASE("recall stays above the floor of each configuration") {
   for (const auto& [section, keys] : read_floors()) {
     if (keys.count("recall_at_10") == 0) continue;
     const Configuration configuration = parse_configuration(section);
-    const StoredRows stored(make_rows(keys, configuration.dimensions), configuration.metric,
-                            configuration.dtype, 11);
+    const StoredRows stored(
+        for_dtype(make_rows(keys, configuration.dimensions), configuration.dtype),
+        configuration.metric, configuration.dtype, 11);
     const auto graph = build(stored, {16, 100, 1});
+    const auto clusters = static_cast<std::size_t>(keys.at("clusters"));
     const Matrix queries =
-        clustered(200, configuration.dimensions, static_cast<std::size_t>(keys.at("clusters")), 2);
+        for_dtype(clustered(200, configuration.dimensions, clusters, 2), configuration.dtype);
     const auto ef = static_cast<std::size_t>(keys.at("ef"));
     const double recall = recall_at_10(*graph, stored, queries, ef);
     CAPTURE(section, recall);

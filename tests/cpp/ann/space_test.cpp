@@ -62,18 +62,14 @@ TEST_CASE("an inverse norm is 0 for a zero vector") {
   CHECK(inverse_norm(three_four, 2) == Approx(kCosineScale / 5.0));
 }
 
-TEST_CASE("gather, scan and tile give equal bits, whatever the chunks") {
-  const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
-  const auto dtype = GENERATE(ScalarType::kFloat32, ScalarType::kFloat16);
-  const Matrix matrix = test::clustered(203, 37, 5, 1);
-  const StoredRows whole(matrix, metric, dtype);
-  const StoredRows chunked(matrix, metric, dtype, 4);
-  const Matrix queries = test::clustered(3, 37, 5, 2);
-  std::vector<float> packed;
+namespace {
+
+// Ranks of all rows from each query by gather, scan and tile, of rows in one chunk and in many; all
+// must have equal bits.
+void check_shapes(const StoredRows& whole, const StoredRows& chunked,
+                  const std::vector<Query>& queries) {
   std::vector<float> scanned;
-  for (std::size_t q = 0; q < queries.rows; ++q) {
-    const Query query(whole.space(), queries.row(q));
-    packed.insert(packed.end(), query.prepared(), query.prepared() + 37);
+  for (const Query& query : queries) {
     std::vector<float> a(203), b(203), c(203);
     query.scan(whole.space(), 0, 203, a.data());
     query.scan(chunked.space(), 0, 203, b.data());
@@ -86,9 +82,92 @@ TEST_CASE("gather, scan and tile give equal bits, whatever the chunks") {
     CHECK(equal);
     scanned.insert(scanned.end(), a.begin() + 9, a.begin() + 9 + 150);
   }
-  std::vector<float> tiled(3 * 150);
-  scan_tile(chunked.space(), packed.data(), 3, 9, 150, tiled.data());
-  CHECK(tiled == scanned);
+  QueryTile tile;
+  std::vector<float> tiled(queries.size() * 150);
+  for (int again = 0; again < 2; ++again) {  // its memory is used again
+    tile.pack(chunked.space(), queries);
+    tile.scan(chunked.space(), 0, queries.size(), 9, 150, tiled.data());
+    CHECK(tiled == scanned);
+  }
+  tile.scan(chunked.space(), 1, queries.size() - 1, 9, 150, tiled.data());
+  CHECK(std::equal(scanned.begin() + 150, scanned.end(), tiled.begin()));
+}
+
+}  // namespace
+
+TEST_CASE("gather, scan and tile give equal bits, whatever the chunks") {
+  const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
+  const auto dtype =
+      GENERATE(ScalarType::kFloat32, ScalarType::kFloat16, ScalarType::kInt8, ScalarType::kUint8);
+  const Matrix matrix = test::for_dtype(test::clustered(203, 37, 5, 1), dtype);
+  const StoredRows whole(matrix, metric, dtype);
+  const StoredRows chunked(matrix, metric, dtype, 4);
+  const Matrix queries = test::for_dtype(test::clustered(3, 37, 5, 2), dtype);
+  std::vector<Query> prepared;
+  for (std::size_t q = 0; q < queries.rows; ++q) {
+    prepared.emplace_back(whole.space(), queries.row(q));
+  }
+  check_shapes(whole, chunked, prepared);
+  // A query that is no row of bytes, beside some that are; and one that was a row.
+  const Matrix plain = test::clustered(1, 37, 5, 3);
+  prepared.emplace_back(whole.space(), plain.row(0));
+  prepared.emplace_back(whole.space(), whole.space().vectors.row(7));
+  check_shapes(whole, chunked, prepared);
+}
+
+TEST_CASE("gather, scan and tile of bits") {
+  const Matrix matrix = test::clustered(203, 37, 5, 1);
+  const StoredRows whole(matrix, Metric::kHamming, ScalarType::kBinary);
+  const StoredRows chunked(matrix, Metric::kHamming, ScalarType::kBinary, 4);
+  CHECK(whole.space().vectors.stride == 5);
+  std::vector<Query> queries;
+  for (const std::uint32_t row : {0U, 100U, 202U}) {
+    queries.emplace_back(whole.space(), whole.space().vectors.row(row));
+  }
+  check_shapes(whole, chunked, queries);
+  std::vector<float> ranks(203);
+  queries[1].scan(whole.space(), 0, 203, ranks.data());
+  for (std::uint32_t row = 0; row < 203; ++row) {
+    // Of elements that are 0 or 1, L1 counts those that differ.
+    CHECK(static_cast<double>(ranks[row]) == whole.distance(whole.exact(100), row));
+  }
+}
+
+TEST_CASE("distances of bytes are exact, for queries of bytes and others") {
+  const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2, Metric::kManhattan);
+  const auto dtype = GENERATE(ScalarType::kInt8, ScalarType::kUint8);
+  const Matrix matrix = test::for_dtype(test::clustered(50, 129, 5, 1), dtype);
+  const StoredRows rows(matrix, metric, dtype);
+  Matrix queries = test::for_dtype(test::clustered(4, 129, 5, 2), dtype);
+  queries.row(1)[128] += 0.5F;  // no whole number
+  queries.row(2)[0] = 1000.0F;  // whole, but beyond the type
+  for (float& x : std::span(queries.row(3), 129)) x = 0.0F;
+  for (std::size_t q = 0; q < queries.rows; ++q) {
+    const Query query(rows.space(), queries.row(q));
+    for (std::uint32_t row = 0; row < 50; ++row) {
+      float rank = 0;
+      query.gather(rows.space(), &row, 1, &rank);
+      double scale = 1.0;
+      const double expected = rows.distance(queries.row(q), row, &scale);
+      const double found = static_cast<double>(distance_of_rank(metric, rank));
+      const bool sums_of_integers = metric == Metric::kDot || metric == Metric::kManhattan;
+      if (q != 1 && q != 2 && sums_of_integers) {
+        CHECK(found == expected);  // below 2^24, so without rounding
+      } else {
+        CHECK(std::abs(found - expected) <= 1e-6 * std::max(scale, 1.0));
+      }
+    }
+  }
+}
+
+TEST_CASE("an inverse norm of bytes is that of their values") {
+  const std::byte bytes[] = {std::byte{0x80}, std::byte{3}, std::byte{0xFF}};
+  CHECK(inverse_norm(ScalarType::kInt8, bytes, 3) ==
+        Approx(kCosineScale / std::sqrt(128.0 * 128 + 9 + 1)));
+  CHECK(inverse_norm(ScalarType::kUint8, bytes, 3) ==
+        Approx(kCosineScale / std::sqrt(128.0 * 128 + 9 + 255.0 * 255)));
+  const std::byte zeros[2] = {};
+  CHECK(inverse_norm(ScalarType::kInt8, zeros, 2) == 0.0F);
 }
 
 TEST_CASE("keys sort as ranks do, then by number, and give both back") {

@@ -46,7 +46,7 @@ double recall_at_10(const Graph& graph, const StoredRows& stored, const Matrix& 
   std::size_t hits = 0;
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const double kth = stored.kth_distance(queries.row(q), 10, deleted);
-    const Query query(stored.space(), queries.row(q));
+    const Query query = stored.prepare(queries.row(q));
     GraphQuery request;
     request.ef = ef;
     request.deleted = deleted;

@@ -65,30 +65,48 @@ inline Matrix clustered(std::size_t rows, std::size_t dimensions, std::size_t cl
   return matrix;
 }
 
-// A matrix as a part stores it: chunks of 2^chunk_shift rows.
+// The matrix in whole numbers that `dtype` holds, extremes among them, of kBinary 0 and 1; floats
+// stay as they are.
+inline Matrix for_dtype(Matrix matrix, ScalarType dtype) {
+  if (!is_byte_dtype(dtype)) return matrix;
+  if (dtype == ScalarType::kBinary) {
+    for (float& x : matrix.data) x = x > 0.0F ? 1.0F : 0.0F;
+    return matrix;
+  }
+  const float low = dtype == ScalarType::kInt8 ? -128.0F : 0.0F;
+  for (float& x : matrix.data) {
+    x = std::clamp(std::round(40.0F * x) + 128.0F, 0.0F, 255.0F) + low;
+  }
+  return matrix;
+}
+
+// A matrix as a part stores it: chunks of 2^chunk_shift rows. For kInt8 and kUint8 its elements are
+// those of for_dtype(); for kBinary the bits of a vector are those of its elements above 0.
 class StoredRows {
  public:
   StoredRows(const Matrix& matrix, Metric metric, ScalarType dtype, std::uint32_t chunk_shift = 31)
       : rows_(static_cast<std::uint32_t>(matrix.rows)) {
     const std::size_t d = matrix.dimensions;
-    const std::size_t element = dtype == ScalarType::kFloat16 ? 2 : 4;
+    const std::size_t stride = vector_bytes(dtype, d);
     space_ = {metric, dtype, static_cast<std::uint32_t>(d), {}, {}};
     const std::size_t per_chunk =
         std::min(matrix.rows, std::size_t{1} << std::min(chunk_shift, 30U));
     std::vector<float> floats(d);
     for (std::size_t i = 0; i < matrix.rows; ++i) {
       if (i % per_chunk == 0) {
-        vectors_.emplace_back(per_chunk * d * element);
+        vectors_.emplace_back(per_chunk * stride);
         norms_.emplace_back(per_chunk);
       }
-      std::byte* at = vectors_.back().data() + (i % per_chunk) * d * element;
+      std::byte* at = vectors_.back().data() + (i % per_chunk) * stride;
       std::memcpy(floats.data(), matrix.row(i), d * sizeof(float));
       if (dtype == ScalarType::kFloat16) {
         auto* half = reinterpret_cast<std::uint16_t*>(at);
         kernels::active_table().float_to_half(matrix.row(i), d, half);
         kernels::active_table().half_to_float(half, d, floats.data());
-      } else {
+      } else if (dtype == ScalarType::kFloat32) {
         std::memcpy(at, matrix.row(i), d * sizeof(float));
+      } else {
+        store_bytes(dtype, at, floats);
       }
       norms_.back()[i % per_chunk] = inverse_norm(floats.data(), d);
       exact_.insert(exact_.end(), floats.begin(), floats.end());
@@ -97,7 +115,7 @@ class StoredRows {
     for (auto& chunk : norms_) {
       norm_chunks_.push_back(reinterpret_cast<const std::byte*>(chunk.data()));
     }
-    space_.vectors = {vector_chunks_.data(), chunk_shift, d * element};
+    space_.vectors = {vector_chunks_.data(), chunk_shift, stride};
     space_.inverse_norms = {norm_chunks_.data(), chunk_shift, sizeof(float)};
   }
   StoredRows(const StoredRows&) = delete;
@@ -107,6 +125,15 @@ class StoredRows {
   std::uint32_t rows() const { return rows_; }
   const float* exact(std::uint32_t row) const {
     return exact_.data() + std::size_t{row} * space_.dimensions;
+  }
+
+  // A query of for_dtype().
+  Query prepare(const float* query) const {
+    if (space_.dtype != ScalarType::kBinary) return {space_, query};
+    std::vector<float> floats(query, query + space_.dimensions);
+    std::vector<std::byte> bits(space_.vectors.stride);
+    store_bytes(space_.dtype, bits.data(), floats);
+    return {space_, bits.data()};
   }
 
   // The distance in double precision, and the sum of absolute terms that its error is measured by.
@@ -151,6 +178,19 @@ class StoredRows {
   }
 
  private:
+  static void store_bytes(ScalarType dtype, std::byte* at, std::vector<float>& floats) {
+    for (std::size_t d = 0; d < floats.size(); ++d) {
+      if (dtype == ScalarType::kBinary) {
+        floats[d] = floats[d] > 0.0F ? 1.0F : 0.0F;
+        if (floats[d] > 0.0F) at[d / 8] |= std::byte(0x80U >> (d % 8));
+      } else {
+        at[d] = dtype == ScalarType::kInt8
+                    ? static_cast<std::byte>(static_cast<std::int8_t>(floats[d]))
+                    : static_cast<std::byte>(floats[d]);
+      }
+    }
+  }
+
   Space space_;
   std::uint32_t rows_;
   std::vector<std::vector<std::byte>> vectors_;

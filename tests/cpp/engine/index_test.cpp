@@ -256,8 +256,6 @@ TEST_CASE("names and settings of indexes are checked") {
           "dimensions out of range: expected 1..65536, got 65537");
   refused([](IndexOptions& o) { o.m = 1; }, ErrorCode::kInvalidArgument,
           "m out of range: expected 2..64, got 1");
-  refused([](IndexOptions& o) { o.dtype = ScalarType::kInt8; }, ErrorCode::kUnsupported,
-          "dtype int8 is not supported by this release: expected float32 or float16");
   refused(
       [](IndexOptions& o) {
         o.quantization = Quantization::kInt4;
@@ -265,7 +263,19 @@ TEST_CASE("names and settings of indexes are checked") {
       },
       ErrorCode::kUnsupported, "quantization int4 is not supported for metric manhattan");
   refused([](IndexOptions& o) { o.metric = Metric::kHamming; }, ErrorCode::kUnsupported,
-          "metric hamming is not supported for dtype float32");
+          "metric hamming is not supported for dtype float32: hamming goes with binary and binary "
+          "with hamming");
+  refused([](IndexOptions& o) { o.dtype = ScalarType::kBinary; }, ErrorCode::kUnsupported,
+          "metric l2 is not supported for dtype binary: hamming goes with binary and binary with "
+          "hamming");
+  refused(
+      [](IndexOptions& o) {
+        o.dtype = ScalarType::kUint8;
+        o.quantization = Quantization::kInt8;
+      },
+      ErrorCode::kUnsupported,
+      "quantization int8 is not supported for dtype uint8, whose rows are as short as codes: "
+      "expected none or auto");
   CHECK(require_value(database->index_names()).empty());
 }
 

@@ -15,11 +15,12 @@ TEST_CASE("rows that were staged and never committed give their memory back") {
   const std::string text(limits::kMetadataBytesMax, ' ');
   const std::string_view metadata = text;
   const std::string name(limits::kIdBytesMax, 'n');
-  const float vector[2] = {1, 2};
+  const float values[4] = {1, 2, 1, 2};
+  const MatrixView vectors{values, 2, 2, 2};
   const auto stage = [&](const std::string& first, const std::string& second) {
     const IdColumn ids = strings({first, second});
     for (std::uint32_t row = 0; row < 2; ++row) {
-      require_ok(memtable->stage_vector(row, vector, row));
+      require_ok(memtable->stage_vector(row, vectors, row));
       require_ok(memtable->stage_record(row, ids[row], row + 1, &metadata));
     }
   };

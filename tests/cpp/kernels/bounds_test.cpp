@@ -58,6 +58,18 @@ void run_all(const DistanceFunctions& functions, std::size_t query_bytes, std::s
   CHECK(std::equal(gathered.begin(), gathered.end(), results));
 }
 
+// Queries of float32 on bytes: gathered only.
+void run_wide(decltype(DistanceFunctions::gather) gather, std::size_t dims, std::size_t count) {
+  GuardedMemory query(kBytes);
+  GuardedMemory rows(kBytes);
+  GuardedMemory out(kBytes);
+  auto* const results = reinterpret_cast<float*>(out.tail(count * sizeof(float)));
+  std::vector<const std::byte*> pointers;
+  for (std::size_t r = 0; r < count; ++r) pointers.push_back(rows.tail((count - r) * dims));
+  gather(query.tail(dims * sizeof(float)), pointers.data(), count, dims, results);
+  CHECK(std::isfinite(results[count - 1]));
+}
+
 }  // namespace
 
 TEST_CASE("distances read no byte behind a row or query and write none behind the results") {
@@ -70,6 +82,12 @@ TEST_CASE("distances read no byte behind a row or query and write none behind th
                   count);
           run_all(functions_of(*table, ScalarType::kFloat16, measure), dims * 4, dims * 2, dims,
                   count);
+        }
+        for (const Measure measure : kFloatMeasures) {
+          const auto index = static_cast<std::size_t>(measure);
+          run_all(table->int8.of_bytes[index], dims, dims, dims, count);
+          run_all(table->uint8.of_bytes[index], dims, dims, dims, count);
+          run_wide(table->int8.of_floats[index], dims, count);
         }
         run_all(table->bits, dims, dims, dims, count);
       }
