@@ -3,8 +3,9 @@
 
 Three kinds of masks: random rows; a cluster at the query (the rows nearest to it); and a cluster
 far from it (the rows nearest to the row that is farthest from the query). One query a call on one
-thread, the ways in turns, all queries one way before the next; then a batch with one random mask. "ratio" is the time of
-the chosen way over that of the fastest forced way whose recall is at least .95.
+thread, the ways in turns, all queries one way before the next; then a batch with one random mask.
+"ratio" is the time of the chosen way over that of the fastest forced way whose recall is at least
+.95.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ class IndexView(Searching):
     def vectors(self) -> npt.NDArray[Any]:
         """Every vector, as sent, in the order of `ids`; read-only, of the index's dtype.
 
-        Shape (len(view), dimensions), of "binary" (len(view), dimensions / 8 rounded up). Zero-copy or not as `Index.vectors` is; it stays valid when
-        the view is dropped.
+        Shape (len(view), dimensions); of dtype binary uint8 and (len(view), bytes of the bits).
+        Zero-copy or not as `Index.vectors` is; it stays valid when the view is dropped.
         """
         self._core.check_open()
         dtype = self.dtype
