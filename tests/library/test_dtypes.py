@@ -335,6 +335,24 @@ def test_filters_minimum_scores_and_threads(db, rng, dtype, metric):
     assert index.search(vectors, 10, exact=True, threads=2).ids == one.ids
 
 
+@pytest.mark.parametrize(("dtype", "metric"), ALL)
+def test_views_and_filters_that_walk(db, rng, dtype, metric):
+    rows = rows_of(rng, 4_000, dtype, centers=40)
+    index = db.create_index("a", DIMENSIONS, metric=metric, dtype=dtype)
+    index.add(np.arange(4_000), rows)
+    index.optimize()
+    view = index.view()
+    mask = np.arange(4_000) % 3 != 0
+    index.delete(np.arange(100))
+    assert view.vectors.dtype == numpy_dtype(dtype)
+    assert np.array_equal(view.vectors, rows)
+    queries = rows[::80]
+    near = view.search(queries, 10, filter=mask)
+    exact = view.search(queries, 10, filter=mask, exact=True)
+    assert (near.distances <= exact.distances[:, 9:]).mean() > 0.95
+    assert all(mask[ids].all() for ids in near.ids)
+
+
 def test_memory_is_that_of_bytes(db, rng):
     usage = {}
     for dtype in ("float32", "int8", "binary"):
