@@ -266,8 +266,8 @@ TEST_CASE("names and settings of indexes are checked") {
           "metric hamming is not supported for dtype float32: hamming goes with binary and binary "
           "with hamming");
   refused([](IndexOptions& o) { o.dtype = ScalarType::kBinary; }, ErrorCode::kUnsupported,
-          "metric l2 is not supported for dtype binary: hamming goes with binary and binary with "
-          "hamming");
+          "metric cosine is not supported for dtype binary: hamming goes with binary and binary "
+          "with hamming");
   refused(
       [](IndexOptions& o) {
         o.dtype = ScalarType::kUint8;
