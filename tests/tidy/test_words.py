@@ -20,16 +20,18 @@ OTHER_SPELLINGS = (
     r"|synchroniz\w*|prioritiz\w*|utiliz\w*|realiz\w*|generaliz\w*"
     r"|parallelized?|vectorized?|canonicaliz\w*|randomiz\w*|neighbour\w*|centre[ds]?|artefact\w*"
 )
-# A key of a dictionary is what others write, not prose.
-SPELLING = re.compile(rf"(?<![\w`.-])({OTHER_SPELLINGS})(?![\w`(=]|\":)", re.IGNORECASE)
+SPELLING = re.compile(rf"(?<![\w`.-])({OTHER_SPELLINGS})(?![\w`(=])", re.IGNORECASE)
+ONE_WORD = re.compile(r"[bfru]*([\"'])[\w.-]*\1", re.IGNORECASE)
 
 NOT_PROSE = ("LICENSE", "requirements/", TIDY)
 
 
 def python_prose(source: str) -> str:
-    """Comments and strings of Python, on their lines."""
+    """Comments and strings of Python, on their lines; a string of one word is a name."""
     lines = [""] * (source.count("\n") + 2)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.STRING and ONE_WORD.fullmatch(token.string):
+            continue
         if token.type in (tokenize.COMMENT, tokenize.STRING):
             for offset, line in enumerate(token.string.split("\n")):
                 lines[token.start[0] - 1 + offset] += " " + line
