@@ -48,7 +48,7 @@ Rotation::Rotation(std::uint32_t elements)
       sources_(std::size_t{elements} * kRounds),
       signs_(std::size_t{elements} * kRounds) {
   std::uint64_t state = elements;
-  for (int round = 0; round < kRounds; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     std::uint32_t* const sources = sources_.data() + std::size_t{elements} * round;
     std::iota(sources, sources + elements, 0U);
     for (std::uint32_t i = elements; i > 1; --i) {
@@ -71,7 +71,7 @@ const Rotation& Rotation::of(std::uint32_t elements) {
 }
 
 void Rotation::apply(float* values, float* work) const noexcept {
-  for (int round = 0; round < kRounds; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     const std::uint32_t* const sources = sources_.data() + std::size_t{elements_} * round;
     const float* const signs = signs_.data() + std::size_t{elements_} * round;
     for (std::size_t i = 0; i < elements_; ++i) work[i] = values[sources[i]] * signs[i];

@@ -25,7 +25,7 @@ class Rotation {
  private:
   explicit Rotation(std::uint32_t elements);
 
-  static constexpr int kRounds = 3;
+  static constexpr std::size_t kRounds = 3;
   std::uint32_t elements_;
   std::vector<std::uint32_t> sources_;  // a round after the other: where each element comes from
   std::vector<float> signs_;            // 1/4 or -1/4, the transform's scale with it

@@ -19,8 +19,8 @@ constexpr std::size_t kRows = 4000;
 
 // A sealed graph, with codes when it is to have some.
 struct Sealed {
-  Sealed(Matrix rows, Metric metric, std::optional<quant::CodeKind> kind)
-      : stored(std::move(rows), metric, ScalarType::kFloat32) {
+  Sealed(const Matrix& rows, Metric metric, std::optional<quant::CodeKind> kind)
+      : stored(rows, metric, ScalarType::kFloat32) {
     image = image_of(*build(stored, {16, 100, 1}));
     graph = std::move(SealedGraph::open(image.span(), stored.rows())).value();
     if (!kind.has_value()) return;
