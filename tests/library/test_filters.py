@@ -99,7 +99,7 @@ def test_few_matches_are_scanned_and_many_are_walked(data):
     scanned = data.index.search(data.queries[0], K, filter=few)
     assert scanned.distances_computed == few.sum()
     walked = data.index.search(data.queries[0], K, filter=many)
-    assert walked.distances_computed < many.sum() / 2
+    assert walked.distances_computed < 0.6 * many.sum()
     exact = data.index.search(data.queries[0], K, filter=many, exact=True)
     assert exact.distances_computed == many.sum()
 

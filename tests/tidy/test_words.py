@@ -20,7 +20,8 @@ OTHER_SPELLINGS = (
     r"|synchroniz\w*|prioritiz\w*|utiliz\w*|realiz\w*|generaliz\w*"
     r"|parallelized?|vectorized?|canonicaliz\w*|randomiz\w*|neighbour\w*|centre[ds]?|artefact\w*"
 )
-SPELLING = re.compile(rf"(?<![\w`.-])({OTHER_SPELLINGS})(?![\w`(=])", re.IGNORECASE)
+# A key of a dictionary is what others write, not prose.
+SPELLING = re.compile(rf"(?<![\w`.-])({OTHER_SPELLINGS})(?![\w`(=]|\":)", re.IGNORECASE)
 
 NOT_PROSE = ("LICENSE", "requirements/", TIDY)
 

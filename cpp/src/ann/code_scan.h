@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Scans of the rows that match, on codes: a quarter or an eighth of the bytes of their vectors, and as many
-// distances.
+// Scans of the rows that match, on codes: a quarter or an eighth of the bytes of their vectors, and
+// as many distances.
 #pragma once
 
 #include <cstddef>

@@ -299,8 +299,9 @@ std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& req
   return task.distances;
 }
 
-// The k nearest of the pool, whose numbers are rows and whose ranks are estimates with this standard
-// deviation: the best are ranked on their vectors, for as long as an estimate may hide one of the k.
+// The k nearest of the pool, whose numbers are rows and whose ranks are estimates with this
+// standard deviation: the best are ranked on their vectors, for as long as an estimate may hide one
+// of the k.
 void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, float deviation,
                        GraphAnswer& answer);
 

@@ -105,13 +105,16 @@ void compare_found(const View& view, const std::vector<HitList>& hits) {
   }
 }
 
-// The greatest that a part asks for.
-std::size_t chosen_ef(const View& view, std::size_t k) {
+// The greatest that a part asks for. What was measured is not of a filter's rows, which may be far
+// from the query.
+std::size_t chosen_ef(const View& view, std::size_t k, bool filtered) {
   std::size_t ef = 0;
   for (const PartView& part : view.parts) {
     ef = std::max(ef, part.part->ef_for(kRecallDefault, k));
   }
-  return ef != 0 ? ef : std::clamp(2 * k, kEfDefault, limits::kEfMax);
+  const std::size_t unmeasured = std::clamp(2 * k, kEfDefault, limits::kEfMax);
+  if (ef == 0) return unmeasured;
+  return filtered ? std::max(ef, unmeasured) : ef;
 }
 
 }  // namespace
@@ -153,7 +156,8 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
   }
   const std::uint64_t rows = matches.has_value() ? matches->rows : view.live_rows;
   if (rows != 0 && queries.rows != 0) {
-    const std::size_t ef = std::max(options.ef.value_or(chosen_ef(view, options.k)), options.k);
+    const std::size_t ef =
+        std::max(options.ef.value_or(chosen_ef(view, options.k, matches.has_value())), options.k);
     const MatchSet* const filter = matches.has_value() ? &*matches : nullptr;
     std::vector<PartPlan> plans;
     if (filter != nullptr && !scans(options)) {
