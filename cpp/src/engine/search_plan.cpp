@@ -13,7 +13,7 @@ namespace {
 constexpr double kRow = 10;         // of a row that is measured, and for each of its bytes
 constexpr double kRowByte = 0.055;  // as memory gives them, one row here and one there
 constexpr double kTileRow = 2;      // the same in a batch: rows come from memory once for all
-constexpr double kTileByte = 0.0042;
+constexpr double kTileByte = 0.008;
 constexpr double kMet = 30;            // more on a walk: was it met before, does it enter the pool
 constexpr double kLookedThrough = 85;  // a row's links
 // What a walk does for each place of its pool: rows measured, and rows looked through, these times

@@ -81,8 +81,8 @@ TEST_CASE("a wider walk, and codes, leave more to the scan") {
   const double wide = Planned{.ef = 200}.every(2).pass_rate_min;
   CHECK(wide >= Planned{.ef = 64}.every(2).pass_rate_min);
   // A row's links take as long to look through, a row on codes is measured sooner.
-  CHECK(Planned{.walked_bytes = 448}.every(10).pass_rate_min >
-        Planned{.walked_bytes = 1536}.every(10).pass_rate_min);
+  CHECK(Planned{.walked_bytes = 448}.every(20).pass_rate_min >
+        Planned{.walked_bytes = 1536}.every(20).pass_rate_min);
 }
 
 TEST_CASE("the fewer rows match, the sooner a walk gives up") {
@@ -93,6 +93,12 @@ TEST_CASE("the fewer rows match, the sooner a walk gives up") {
     CHECK(rate > 0);
     last = rate;
   }
+}
+
+TEST_CASE("matches far from the query are walked to only where a scan takes much longer") {
+  CHECK_FALSE(Planned().every(40).walks_far);
+  CHECK(Planned().every(40).path == PartPath::kTwoHop);
+  CHECK(Planned().every(5).walks_far);
 }
 
 TEST_CASE("a batch is scanned where one query would walk") {
