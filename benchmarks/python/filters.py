@@ -141,7 +141,7 @@ def measured_batch(
     taken: dict[str, list[float]] = {way: [] for way in ways}
     recall = {}
     for turn in range(rounds + 1):
-        for way in ways:
+        for way in ways[turn % len(ways) :] + ways[: turn % len(ways)]:
             begin = time.perf_counter()
             hits = springg.BatchHits(search(index, case.queries, case.masks[0], way))
             if turn != 0:
@@ -191,7 +191,7 @@ def main() -> None:
         for share in SELECTIVITIES:
             if kind == "batch":
                 case = case_of(data, "random", share, data.queries[: 4 * arguments.queries])
-                found = measured_batch(index, case, ways_at(share), 3)
+                found = measured_batch(index, case, ways_at(share), 5)
             else:
                 case = case_of(data, kind, share, data.queries[: arguments.queries])
                 found = measured(index, case, ways_at(share), arguments.rounds)

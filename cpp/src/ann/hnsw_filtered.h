@@ -19,7 +19,7 @@ inline constexpr std::size_t kBridgesMax = 16;
 // Matches are far from the query where so small a part of their share of all rows is near it,
 inline constexpr double kFarPart = 0.5;
 // and to find the nearest of them takes so many times the width.
-inline constexpr std::size_t kFarWidth = 2;
+inline constexpr std::size_t kFarWidth = 3;
 // Matching rows whose links are counted before a walk may give up.
 inline constexpr std::size_t kProbes = 2;
 

@@ -21,7 +21,7 @@ constexpr double kLookedThrough = 85;  // a row's links
 constexpr double kRowsMeasured = 16;
 constexpr double kRowsLookedThrough = 1.1;
 // How many times as much where matches are far from the query.
-constexpr double kFarCost = 3.5;
+constexpr double kFarCost = 4.5;
 // Where fewer match, too few links are left between those that do.
 constexpr double kPassRateMin = 0.025;
 constexpr std::uint32_t kSeeds = 32;
