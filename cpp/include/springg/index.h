@@ -164,9 +164,9 @@ class Index {
   // element), a mask of another length, a mask beside ids. kDimensionMismatch.
   // Cost of a query, on the caller's thread: at most about ef * 2m distances in one graph. Several
   // share ef out by their rows; two to three times as many then, and at least k * 2m in each. And
-  // one for each row that no graph covers yet. `exact`, a filter or k above
-  // kGraphSearchKMax measure every live (and allowed) row. Batches and large scans take
-  // options.threads.
+  // one for each row that no graph covers yet. `exact` and k above kGraphSearchKMax measure every
+  // live (and matching) row, and so does a filter that lets few through: where k rows match, k are
+  // found. Batches, and large scans that were asked for, take options.threads.
   virtual Result<SearchResult> search(const MatrixView& queries, const SearchOptions& options,
                                       Progress* progress) const = 0;
   // The state of this moment, pinned; copies no row. What it costs stands at IndexView.

@@ -58,8 +58,12 @@ struct GraphQuery {
   // not looked at.
   const base::RowMask* matching = nullptr;
   MatchWalk walk = MatchWalk::kTwoHop;
-  std::span<const std::uint32_t> seeds;             // matching rows that kTwoHop begins at, too
-  std::uint64_t distances_max = ~std::uint64_t{0};  // kPlain ends there, starved
+  std::span<const std::uint32_t> seeds;  // at most 128 matching rows that kTwoHop begins at, too
+  // kTwoHop gives up, starved, when a smaller share of the rows matches where it comes to: a scan
+  // of all matches costs less then, or finds more.
+  double pass_rate_min = 0;
+  // Likewise when the matches are far from the query, and this says no.
+  bool walks_far = true;
 };
 struct GraphAnswer {
   std::vector<Neighbor> neighbors;  // nearest first, at most k

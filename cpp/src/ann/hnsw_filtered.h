@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Walks that return rows of a mask alone, on layer 0. Entry is that of every search
-// (hnsw_search.h).
+// Walks of layer 0 that return rows of a mask alone. Entry is that of every search.
 #pragma once
 
 #include <algorithm>
@@ -17,23 +16,29 @@ namespace springg::ann {
 
 // Rows that do not match and are followed all the same, in one search.
 inline constexpr std::size_t kBridgesMax = 16;
+// Matches are far from the query where so small a part of their share of all rows is near it,
+inline constexpr double kFarPart = 0.5;
+// and to find the nearest of them takes so many times the width.
+inline constexpr std::size_t kFarWidth = 3;
+// Matching rows whose links are counted before a walk may give up.
+inline constexpr std::size_t kProbes = 2;
 
 // What both walks keep: the pool of matching rows, which bounds the walk, and a heap of what is yet
 // to be followed.
 template <class Layer, class Ranker>
 class MatchingWalk {
  public:
-  MatchingWalk(const Layer& layer, const GraphQuery& request, std::size_t numbers,
-               SearchTask<Ranker>& task)
+  MatchingWalk(const Layer& layer, const base::RowMask& matching, std::size_t ef,
+               std::size_t numbers, SearchTask<Ranker>& task)
       : layer_(layer),
-        matching_(*request.matching),
+        matching_(matching),
         task_(task),
         scratch_(task.scratch),
         pool_(task.scratch.pool),
         visited_(task.scratch.visited),
         frontier_(task.scratch.frontier) {
     visited_.reset(numbers);
-    pool_.reset(std::max(request.ef, request.k));
+    pool_.reset(ef);
     frontier_.clear();
   }
 
@@ -41,19 +46,30 @@ class MatchingWalk {
     visited_.insert(start.number);
     follow_later(make_key(start.rank, start.number));
   }
-  void enter(std::span<const std::uint32_t> seeds) {
+  // The entry is followed at once, since what is around it says how to go on. Where matches are
+  // far, the nearest are at an edge of all that match, which takes a wider walk that looks through
+  // everything. False when the request gives up there.
+  bool enter(Found start, const GraphQuery& request) {
+    visited_.insert(start.number);
+    const std::size_t links = collect_two_hops(start.number);
+    far_ = static_cast<double>(matches_seen_) * matching_.rows() <
+           kFarPart * static_cast<double>(seen_) * matching_.size();
+    if (far_ && !request.walks_far) return false;
+    if (far_) pool_.reset(kFarWidth * std::max(request.ef, request.k));
+    if (matching_.test(start.number)) pool_.insert(make_key(start.rank, start.number));
+    meet_collected(links);
+    if (matches_seen_ < kBridgeBelow) bridge();
     std::size_t count = 0;
-    for (const std::uint32_t row : seeds) {
-      if (!layer_.visible(row) || !visited_.insert(row)) continue;
-      collect(row, count++);
-      if (count == SearchScratch::kLinksMax) meet_collected(std::exchange(count, 0));
+    for (const std::uint32_t row : request.seeds) {
+      if (layer_.visible(row) && visited_.insert(row)) collect(row, count++);
     }
     meet_collected(count);
+    return true;
   }
 
   // Scores every row that it meets: two pools, as for deleted rows.
-  void walk_plainly(std::uint64_t distances_max) {
-    while (more() && task_.distances < distances_max) {
+  void walk_plainly() {
+    while (more()) {
       const std::size_t count = collect_links(
           layer_, pop(), task_, [&](std::uint32_t link) { return visited_.insert(link); });
       fetch_next();
@@ -64,22 +80,32 @@ class MatchingWalk {
   // Scores matching rows alone, and looks through the others at their links: ACORN-1 (Patel et al.,
   // "ACORN: Performant and Predicate-Agnostic Search Over Vector Embeddings and Structured Data",
   // 2024, section 5.2), each of them once in a search. Where hardly anything matches, rows that do
-  // not are followed as bridges, nearest first, `bridges` of them at most.
-  void walk_two_hops(std::size_t bridges) {
+  // not are followed as bridges, nearest first, some of them. False when it gave up.
+  bool walk_two_hops(double pass_rate_min) {
+    std::size_t bridges = kBridgesMax;
+    std::size_t probes = kProbes;
+    std::size_t seen = 0;
+    std::size_t matches = 0;
     while (more()) {
       const std::uint32_t number = pop();
+      const bool match = matching_.test(layer_.row_of(number));
+      if (!match && bridges == 0) continue;
+      if (!match) --bridges;
       const std::size_t count = collect_two_hops(number);
       fetch_next();
       meet_collected(count);
-      if (matches_seen_ < kBridgeBelow && bridges != 0) {
-        --bridges;
-        bridge();
-      }
+      if (matches_seen_ < kBridgeBelow && bridges != 0) bridge();
+      if (!match || probes == 0) continue;
+      seen += seen_;
+      matches += matches_seen_;
+      if (--probes != 0) continue;
+      if (static_cast<double>(matches) < pass_rate_min * static_cast<double>(seen)) return false;
     }
+    return true;
   }
 
  private:
-  // Matching rows seen below which an expansion is starved.
+  // Matching rows seen below which a row is followed for others than matches.
   static constexpr std::size_t kBridgeBelow = 2;
   static constexpr std::size_t kFetchAhead = 4;  // rows of links
 
@@ -130,14 +156,16 @@ class MatchingWalk {
   }
 
   // Puts matching rows that were not met before into the scratch: links, then links of links that
-  // do not match, until as many matching rows were seen as a row has links.
+  // do not match, until so many matching rows were seen as rows have links on average. Far from the
+  // query those that were met before do not count.
   std::size_t collect_two_hops(std::uint32_t number) {
-    const std::size_t wanted = layer_.width();
     std::size_t count = 0;
     std::size_t others = 0;
     matches_seen_ = 0;
+    seen_ = 0;
     looked_through_ = 0;
     for_each_link(number, [&](std::uint32_t link) {
+      ++seen_;
       if (!matching_.test(link)) {
         through_[others++] = link;
         return true;
@@ -146,7 +174,7 @@ class MatchingWalk {
       if (visited_.insert(link)) collect(link, count++);
       return true;
     });
-    if (matches_seen_ >= wanted) return count;
+    const std::size_t wanted = far_ ? layer_.width() : layer_.width() * 5 / 8;
     for (std::size_t i = 0; i < std::min(others, kFetchAhead); ++i) {
       prefetch_links(layer_, through_[i]);
     }
@@ -156,9 +184,12 @@ class MatchingWalk {
       if (!visited_.insert(other)) continue;
       through_[looked_through_++] = other;
       for_each_link(other, [&](std::uint32_t link) {
-        if (!matching_.test(link)) return true;
-        if (visited_.insert(link)) collect(link, count++);
-        return ++matches_seen_ < wanted;
+        ++seen_;
+        if (link == number || !matching_.test(link)) return true;
+        const bool met_before = !visited_.insert(link);
+        if (!met_before) collect(link, count++);
+        if (!met_before || !far_) ++matches_seen_;
+        return matches_seen_ < wanted;
       });
     }
     return count;
@@ -177,30 +208,33 @@ class MatchingWalk {
   SearchPool& pool_;
   VisitedTags& visited_;
   std::vector<Key>& frontier_;
-  std::size_t matches_seen_ = 0;    // of the last expansion
+  bool far_ = false;
+  std::size_t seen_ = 0;            // links of the row followed last, and of those looked through
+  std::size_t matches_seen_ = 0;    // those of them that match
   std::size_t looked_through_ = 0;  // the first of through_
   std::uint32_t through_[SearchScratch::kLinksMax];
 };
 
 struct Filled {
   std::uint64_t distances = 0;
-  bool starved = false;  // of matching rows: the pool is not full
+  bool starved = false;  // of matching rows, or given up
 };
 
 // fill_pool() for a request with a mask.
 template <class Sight, class Ranker>
 Filled fill_with_matches(const Sight& sight, Ranker ranker, const GraphQuery& request) {
   SearchTask task{ranker, thread_scratch()};
+  const std::size_t ef = std::max(request.ef, request.k);
   const Found start = descend_to(sight, 0, sight.start(), task);
-  MatchingWalk walk(sight.base(), request, sight.limit(), task);
-  walk.enter(start);
+  MatchingWalk walk(sight.base(), *request.matching, ef, sight.limit(), task);
+  bool whole = true;
   if (request.walk == MatchWalk::kPlain) {
-    walk.walk_plainly(request.distances_max);
+    walk.enter(start);
+    walk.walk_plainly();
   } else {
-    walk.enter(request.seeds);
-    walk.walk_two_hops(kBridgesMax);
+    whole = walk.enter(start, request) && walk.walk_two_hops(request.pass_rate_min);
   }
-  return {task.distances, !task.scratch.pool.full()};
+  return {task.distances, !whole || task.scratch.pool.size() < ef};
 }
 
 // What a part's search() fills the thread's pool by: with a mask or without. `floor`: see NearStop.

@@ -48,6 +48,8 @@ class Part {
   virtual ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
                                          std::uint32_t begin, std::uint32_t end,
                                          std::size_t k) const;
+  // What a walk, and scan_matching(), read of a row.
+  virtual std::size_t walked_row_bytes() const noexcept { return space().vectors.stride; }
   virtual PartBytes bytes() const = 0;
   // As storage::Segment has them: before vectors are believed, and that they can be already.
   virtual void compare_vectors(std::uint32_t /*first*/, std::uint32_t /*last*/) const noexcept {}

@@ -161,8 +161,9 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
     const MatchSet* const filter = matches.has_value() ? &*matches : nullptr;
     std::vector<PartPlan> plans;
     if (filter != nullptr && !scans(options)) {
-      plans = plan_parts(view, *filter,
-                         {.ef = ef, .queries = queries.rows, .walk = options.filter.walk});
+      plans = plan_parts(
+          view, *filter,
+          {.k = options.k, .ef = ef, .queries = queries.rows, .walk = options.filter.walk});
     }
     // One query goes part by part on the caller's thread, and so on codes.
     const bool scan =

@@ -60,6 +60,8 @@ struct SearchJob {
   std::vector<PartPlan> plans;  // one a part, when there is a filter
 };
 
+// How wide to walk a part that is expected to have this share of the k results.
+std::size_t ef_of_share(std::size_t k, std::size_t ef, double share);
 // Best k of `hits` in order; the rest is cut off.
 void keep_best(HitList& hits, std::size_t k);
 // Scans all live rows, or those that match, for each query. Returns the distances computed.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a search with a filter goes through each part: chosen once a call, by cost.
+// How a search with a filter goes through each part: by cost (docs/adr/0013), once a call where
+// that can be said, else by each query.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +23,12 @@ enum class PartPath : std::uint8_t {
 struct PartPlan {
   PartPath path = PartPath::kScan;
   std::vector<std::uint32_t> seeds;  // where kTwoHop begins beside the graph's entry
-  std::uint64_t distances_max = ~std::uint64_t{0};
+  bool walks_far = true;             // whether kTwoHop goes on where matches are far from the query
+  double pass_rate_min = 0;          // below it kTwoHop gives up, and the part is scanned
 };
 
 struct PlanRequest {
+  std::size_t k = 0;
   std::size_t ef = 0;
   std::size_t queries = 1;
   FilteredWalk walk = FilteredWalk::kChosen;

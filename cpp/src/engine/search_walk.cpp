@@ -14,15 +14,6 @@ constexpr double kShareDeviations = 2;
 // A part is walked again where its share of the answer asks for an ef so many times as wide.
 constexpr double kTooNarrow = 1.25;
 
-// How wide to walk a part that is expected to have this share of the k results. Were they drawn at
-// random, its number of them would be binomial.
-std::size_t ef_of_share(const SearchJob& job, double share) {
-  const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(job.k));
-  const double wide = std::min(1.0, share + kShareDeviations * deviation);
-  const auto ef = static_cast<std::size_t>(std::ceil(wide * static_cast<double>(job.ef)));
-  return std::max(job.k, ef);
-}
-
 // One part of a search for one query.
 class PartSearch {
  public:
@@ -70,7 +61,8 @@ class PartSearch {
     asked.matching = matching_;
     asked.walk = plan_->path == PartPath::kPlain ? ann::MatchWalk::kPlain : ann::MatchWalk::kTwoHop;
     asked.seeds = plan_->seeds;
-    asked.distances_max = plan_->distances_max;
+    asked.pass_rate_min = plan_->pass_rate_min;
+    asked.walks_far = plan_->walks_far;
     return asked;
   }
 
@@ -124,13 +116,20 @@ std::uint64_t walk_narrow_parts_again(const SearchJob& job, const ann::Query& qu
     const double asked = share * static_cast<double>(job.ef);
     if (asked <= kTooNarrow * static_cast<double>(widths[number])) continue;
     std::erase_if(hits, [&](const Hit& hit) { return hit.part == number; });
-    distances += PartSearch(job, query, number).run(ef_of_share(job, share), hits);
+    distances += PartSearch(job, query, number).run(ef_of_share(job.k, job.ef, share), hits);
   }
   if (distances != 0) keep_best(hits, job.k);
   return distances;
 }
 
 }  // namespace
+
+// Were the results drawn at random, the part's number of them would be binomial.
+std::size_t ef_of_share(std::size_t k, std::size_t ef, double share) {
+  const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(k));
+  const double wide = std::min(1.0, share + kShareDeviations * deviation);
+  return std::max(k, static_cast<std::size_t>(std::ceil(wide * static_cast<double>(ef))));
+}
 
 std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits) {
   const std::vector<PartView>& parts = job.view.parts;
@@ -140,7 +139,7 @@ std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& 
   for (std::uint32_t number = 0; number < parts.size(); ++number) {
     const PartSearch part(job, query, number);
     const double share = static_cast<double>(part.rows()) / static_cast<double>(rows);
-    widths[number] = part.is_scanned() ? job.ef : ef_of_share(job, share);
+    widths[number] = part.is_scanned() ? job.ef : ef_of_share(job.k, job.ef, share);
     if (part.rows() != 0) distances += part.run(widths[number], hits);
   }
   keep_best(hits, job.k);

@@ -43,6 +43,9 @@ class SegmentPart final : public Part, public BackgroundTask {
   ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
                                  std::uint32_t begin, std::uint32_t end,
                                  std::size_t k) const override;
+  std::size_t walked_row_bytes() const noexcept override {
+    return codes_.has_value() ? codes_->stride : space_.vectors.stride;
+  }
   PartBytes bytes() const override;
   void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override {
     segment_->compare_vectors(first, last);
