@@ -75,8 +75,7 @@ class GrowingGraphImpl final : public GrowingGraph {
 
   GraphAnswer search(const Space& space, const Query& query,
                      const GraphQuery& request) const override {
-    return search_rows(GrowingSight(data_, request.row_limit), VectorRanker{space, query},
-                        request);
+    return search_rows(GrowingSight(data_, request.row_limit), VectorRanker{space, query}, request);
   }
 
   std::size_t memory_bytes() const noexcept override {
