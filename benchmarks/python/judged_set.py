@@ -23,7 +23,6 @@ RowNumbers = npt.NDArray[np.int64]
 HDF5_METRICS: dict[str, Metric] = {
     "angular": "cosine",
     "cosine": "cosine",
-    "normalized": "cosine",
     "euclidean": "l2",
     "dot": "dot",
     "ip": "dot",
