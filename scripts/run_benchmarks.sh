@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Runs the short benchmarks, one after the other, in at most ten minutes on two cores; each prints a
+# Runs the short benchmarks, one after the other, in about ten minutes on two cores; each prints a
 # JSON document that is also kept in build/benchmarks, and a table of the main figures comes last.
 # Names as arguments run these alone: scripts/run_benchmarks.sh reopen deletes
 set -euo pipefail
