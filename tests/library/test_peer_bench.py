@@ -228,8 +228,11 @@ def test_a_run_with_one_peer_that_works_and_two_that_do_not(run, tmp_path):
 
 def test_a_second_run_tries_what_the_first_found_best(run, tmp_path):
     first = run("first.json", "--peers springg,fake_peer:Partial --builds 3")
-    used = {key for cell in first["cells"] for key in builds_of(cell["peers"]["springg"])}
-    assert 0 < len(used) < 3  # else the next assertion would say nothing
+    # Of one cell, since which builds are the best in the others is a matter of time.
+    first["cells"] = first["cells"][:1]
+    (tmp_path / "first.json").write_text(json.dumps(first))
+    used = set(builds_of(first["cells"][0]["peers"]["springg"]))
+    assert len(used) == 1
     more = f"--peers springg,fake_peer:Partial --tuned {tmp_path / 'first.json'}"
     second = run("second.json", more)
     tried = {json.dumps(b["settings"]) for b in second["peers"]["springg"]["builds"]}
@@ -272,7 +275,8 @@ def test_options_of_the_command_line(tmp_path):
     short = parsed(["--dataset", "x", "--short", "--builds", "2"])
     assert (short.builds, short.curve_points) == (2, SHORT["curve_points"])
     assert parsed(["--dataset", "x"]).builds == 3
-    assert parsed(["--dataset", "x", "--peers", "ngt"]).peers == ["springg", "springg-int8", "ngt"]
+    ours = ["springg", "springg-int8", "springg-int4"]
+    assert parsed(["--dataset", "x", "--peers", "ngt"]).peers == [*ours, "ngt"]
     assert parsed(["--dataset", "x", "--peers", "ngt,springg"]).peers == ["ngt", "springg"]
     (tmp_path / "other.json").write_text("{}")
     for wrong in ("--peers nobody", "--pairs 0", f"--tuned {tmp_path / 'other.json'}"):

@@ -13,6 +13,7 @@ from peers.base import Peer
 OURS: dict[str, dict[str, Any]] = {
     "springg": {"quantization": "none"},
     "springg-int8": {"quantization": "int8"},
+    "springg-int4": {"quantization": "int4"},
 }
 
 PEERS = dict.fromkeys(OURS, "peers.springg:Springg") | {

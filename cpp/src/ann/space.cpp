@@ -50,7 +50,7 @@ template <class T>
 std::uint64_t sum_of_squares(const std::byte* row, std::size_t dimensions) noexcept {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < dimensions; ++i) {
-    const std::int32_t value = std::bit_cast<T>(row[i]);
+    const T value = std::bit_cast<T>(row[i]);  // its square is an int
     sum += static_cast<std::uint64_t>(value * value);
   }
   return sum;
