@@ -84,7 +84,7 @@ class Searching:
             One query or many. C-contiguous float32 is read in place, and so is the index's own
             dtype if that is int8, uint8 or binary (packed bits; bools are packed). An index of int8
             or uint8 takes any numbers: a query of whole numbers within the dtype is compared in
-            integers, exactly, another one in float32.
+            integers (distances are rounded to float32), another one in float32.
         k : int
             Hits a query, 1..10,000; fewer when fewer rows are live (and match).
         ef : int, optional
@@ -99,7 +99,7 @@ class Searching:
             Rows that may be found: a mask over `ids`, or ids (unknown ones match nothing). An array
             of integers means ids, not places in `ids`. While others write, take a mask and search
             from one `Index.view`, so that they speak of the same rows. Few matching rows are
-            scanned exactly; else the graph is walked among them. Where `k` rows match, `k` are
+            all measured; else the graph is walked among them. Where `k` rows match, `k` are
             found.
         include : iterable of {"metadata", "vector"}
             What to bring besides ids, scores and distances.
@@ -118,10 +118,10 @@ class Searching:
 
         Notes
         -----
-        One approximate query runs on the caller's thread. Cost: at most about ``ef * 2m``
-        distances in one segment; where there are several, about two to three times as many, and
-        at least ``k * 2m`` in each. A mask costs a pass over its bytes, an id a look-up; a batch
-        pays that once.
+        One approximate query runs on the caller's thread. Cost: about ``ef * 2m`` distances at
+        most in one segment, in a hard place four times as many; where there are several segments,
+        about two to three times as many, and at least ``k * 2m`` in each. A mask costs a pass over
+        its bytes, an id a look-up; a batch pays that once.
         """
         allowed = None if filter is None else _arrays.row_filter(filter)
         try:

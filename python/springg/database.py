@@ -151,8 +151,8 @@ class Database:
             "int8", "int4": the graphs of segments are walked on codes of a byte or half a byte an
             element, kept beside the vectors, and those that may be among the results are then
             ranked on these: faster, a quarter or an eighth more memory, results are exact
-            distances. Not for metric "manhattan". "none": on the vectors as they are stored.
-            Nor for dtypes of one byte or a bit. "auto": "int4" from 128 dimensions on, below that
+            distances. Not for metric "manhattan", nor for dtypes of a byte or a bit. "none": on
+            the vectors as they are stored. "auto": "int4" from 128 dimensions on, below that
             "int8", and "none" where there are no codes.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.

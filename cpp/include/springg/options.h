@@ -94,7 +94,7 @@ struct RowFilter {
 
 struct SearchOptions {
   std::size_t k = 10;               // 1..kMax
-  std::optional<std::size_t> ef;    // 1..kEfMax; none: max(64, 2k); below k counts as k
+  std::optional<std::size_t> ef;    // 1..kEfMax; none: as measured; below k counts as k
   bool exact = false;               // scan every row
   std::optional<double> min_score;  // rows below are left out
   RowFilter filter;

@@ -14,9 +14,15 @@ namespace springg::ann {
 
 namespace {
 
-constexpr std::size_t kSamples = 128;
+constexpr std::size_t kSamplesMax = 128;
+constexpr std::size_t kSamplesMin = 32;
+// A sample for so many rows, so that a small graph is not measured for longer than it was built.
+constexpr std::size_t kRowsOfSample = 64;
+// And for very many rows fewer again: elements that exact answers read, a second's worth while
+// there are more than the least number of samples.
+constexpr double kElementsMax = 1e10;
 constexpr std::size_t kSamplesOfTask = 8;
-// Recall over 128 queries strays: this much more is asked for.
+// Recall over so few queries strays: this much more is asked for.
 constexpr float kMargin = 0.005F;
 // With less than this many rows walks tell nothing.
 constexpr std::uint32_t kRowsMin = 1024;
@@ -37,13 +43,19 @@ struct Image {
 };
 static_assert(sizeof(Image) == Calibration::kBytes);
 
-std::vector<std::uint32_t> sample_rows(const SealedGraph& graph) {
+std::size_t samples_of(std::uint32_t rows, std::uint32_t dimensions) {
+  const double elements = static_cast<double>(rows) * static_cast<double>(dimensions);
+  const auto affordable = static_cast<std::size_t>(kElementsMax / elements);
+  return std::max(kSamplesMin, std::min({kSamplesMax, affordable, rows / kRowsOfSample}));
+}
+
+std::vector<std::uint32_t> sample_rows(const SealedGraph& graph, std::size_t samples) {
   const std::span<const std::uint32_t> upper = graph.upper_rows();
   std::vector<bool> above(graph.rows());
   for (const std::uint32_t row : upper) above[row] = true;
   std::vector<std::uint32_t> rows;
-  for (std::size_t i = 0; i < kSamples; ++i) {
-    auto row = static_cast<std::uint32_t>(std::uint64_t{graph.rows()} * i / kSamples);
+  for (std::size_t i = 0; i < samples; ++i) {
+    auto row = static_cast<std::uint32_t>(std::uint64_t{graph.rows()} * i / samples);
     while (row < graph.rows() && above[row]) ++row;
     if (row < graph.rows() && (rows.empty() || rows.back() != row)) rows.push_back(row);
   }
@@ -62,7 +74,8 @@ class Measurement {
   Measurement(const SealedGraph& graph, const Space& space, const quant::Codes* codes,
               base::Executor& executor)
       : graph_(graph), space_(space), codes_(codes), executor_(executor) {
-    for (const std::uint32_t row : sample_rows(graph)) {
+    const std::size_t samples = samples_of(graph.rows(), space.dimensions);
+    for (const std::uint32_t row : sample_rows(graph, samples)) {
       samples_.push_back({row, Query(space, space.vectors.row(row)), {}});
     }
     find_nearest();
@@ -227,8 +240,10 @@ float Calibration::stretch_for(std::size_t ef, std::size_t k) const noexcept {
   if (k == 0 || k >= ef) return 0;
   const float near = rank_at(static_cast<float>(k));
   const float far = rank_at(static_cast<float>(ef));
-  if (!(near > 0) || !(far >= near) || !std::isfinite(far)) return 0;
-  return far / near;
+  // Ranks of whole numbers may be equal from k to ef: rows as near as the k-th would be left out.
+  if (!(near > 0) || !(far > near)) return 0;
+  const float stretch = far / near;
+  return std::isfinite(stretch) ? stretch : 0;
 }
 
 }  // namespace springg::ann

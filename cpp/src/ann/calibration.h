@@ -25,7 +25,7 @@ class Calibration {
 
   Calibration() = default;
   // `codes` may be null: then walks are on vectors. Same result for any number of threads. Cost:
-  // an exact search of 128 rows among all, and some walks for each.
+  // an exact search of at most 128 rows among all, and some walks for each.
   static Calibration measure(const SealedGraph& graph, const Space& space,
                              const quant::Codes* codes, base::Executor& executor);
   // None when the bytes are not what write() wrote.

@@ -238,7 +238,12 @@ void walk_near(const Layer& layer, Found start, const NearStop& stop, std::size_
   VisitedTags& visited = scratch.visited;
   begin_walk(task, start.number, numbers, stop.capacity);
   pool.insert(make_key(start.rank, start.number));
-  Key bound = ~Key{0};
+  const auto bound_now = [&] {
+    if (pool.size() < stop.k) return pool.bound();
+    const float farthest = std::max(rank_of(pool.keys()[stop.k - 1]), stop.floor);
+    return std::min(make_key(stop.stretch * farthest, 0), pool.bound());
+  };
+  Key bound = ~Key{0};  // the first row is followed, whatever its rank
   std::size_t cursor = 0;
   while (cursor < pool.size() && pool.keys()[cursor] < bound) {
     const std::uint32_t number = number_of(pool.keys()[cursor]);
@@ -255,10 +260,9 @@ void walk_near(const Layer& layer, Found start, const NearStop& stop, std::size_
       if (key >= bound) continue;
       const std::size_t place = pool.insert(key);
       cursor = std::min(cursor, place);
-      if (pool.size() < stop.k || (place >= stop.k && !pool.full())) continue;
-      const float farthest = std::max(rank_of(pool.keys()[stop.k - 1]), stop.floor);
-      bound = std::min(make_key(stop.stretch * farthest, 0), pool.bound());
+      if (place < stop.k || pool.full()) bound = bound_now();
     }
+    if (stop.k == 1) bound = bound_now();  // the first row may be the nearest of all
   }
 }
 

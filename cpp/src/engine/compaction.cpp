@@ -103,11 +103,13 @@ std::vector<Location> rows_to_keep(const std::vector<PartView>& sources, bool wi
 }
 
 Status take_graph(const ann::GrowingGraph& graph, storage::SegmentBuilder& builder,
-                  std::uint32_t rows, const IndexOptions& options, base::Executor& executor) {
+                  std::uint32_t rows, const IndexOptions& options, base::Executor& executor,
+                  Progress* progress) {
   SPRINGG_ASSIGN_OR_RETURN(const std::span<std::byte> image,
                            builder.allocate_graph(graph.image_bytes()));
   graph.write_image(image);
-  return prepare_search(builder, space_of(builder, options), image, rows, options, executor);
+  return prepare_search(builder, space_of(builder, options), image, rows, options, executor,
+                        progress);
 }
 
 // Where the links of a new graph come from; all null: it is built from nothing.
@@ -132,7 +134,7 @@ Status make_graph(storage::SegmentBuilder& builder, const GraphSource& source,
                   base::Executor& executor, Progress* progress) {
   if (source.whole != nullptr) {
     return take_graph(*source.whole, builder, static_cast<std::uint32_t>(rows.size()), options,
-                      executor);
+                      executor, progress);
   }
   std::vector<std::uint32_t> kept;
   if (source.ancestor != nullptr) {
@@ -259,12 +261,14 @@ Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
       SPRINGG_ASSIGN_OR_RETURN(graph, ann::GrowingGraph::create(settings, rows));
     }
   }
-  base::Buffer buffer;
-  SPRINGG_ASSIGN_OR_RETURN(const std::optional<quant::Codes> codes,
-                           codes_to_build_on(space, rows, executor, buffer));
-  SPRINGG_RETURN_IF_ERROR(
-      graph->extend(space, rows, executor, progress, true, codes.has_value() ? &*codes : nullptr));
-  return take_graph(*graph, builder, rows, options, executor);
+  {
+    base::Buffer buffer;  // given back before the segment's own codes are made
+    SPRINGG_ASSIGN_OR_RETURN(const std::optional<quant::Codes> codes,
+                             codes_to_build_on(space, rows, executor, progress, buffer));
+    SPRINGG_RETURN_IF_ERROR(graph->extend(space, rows, executor, progress, true,
+                                          codes.has_value() ? &*codes : nullptr));
+  }
+  return take_graph(*graph, builder, rows, options, executor, progress);
 }
 
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,

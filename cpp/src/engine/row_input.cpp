@@ -7,6 +7,7 @@
 #include <tsl/robin_map.h>
 
 #include "base/checksum.h"
+#include "engine/segment_codes.h"
 #include "engine/utf8.h"
 #include "engine/vector_codec.h"
 #include "storage/metadata_json.h"
@@ -144,7 +145,13 @@ std::uint64_t estimated_bytes(const IndexOptions& index, const RowInput& input) 
   // a tenth for the upper layers.
   const std::uint64_t row = vector_bytes(index.dtype, index.dimensions) + 8 + 4 + 64 + 32 +
                             index.m * 2 * sizeof(std::uint32_t) * 11 / 10;
-  return row * input.rows() + input.ids->memory_bytes() +
+  const auto kind = kind_of_codes(index);
+  const std::uint64_t codes =
+      !kind.has_value()
+          ? 0
+          : quant::codes_bytes(*kind, index.metric, static_cast<std::uint32_t>(index.dimensions),
+                               static_cast<std::uint32_t>(input.rows()));
+  return row * input.rows() + codes + input.ids->memory_bytes() +
          (input.metadata.has_value() ? input.metadata->memory_bytes() : 0);
 }
 

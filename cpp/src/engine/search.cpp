@@ -108,13 +108,15 @@ void compare_found(const View& view, const std::vector<HitList>& hits) {
 // The greatest that a part asks for. What was measured is not of a filter's rows, which may be far
 // from the query.
 std::size_t chosen_ef(const View& view, std::size_t k, bool filtered) {
-  std::size_t ef = 0;
-  for (const PartView& part : view.parts) {
-    ef = std::max(ef, part.part->ef_for(kRecallDefault, k));
-  }
   const std::size_t unmeasured = std::clamp(2 * k, kEfDefault, limits::kEfMax);
-  if (ef == 0) return unmeasured;
-  return filtered ? std::max(ef, unmeasured) : ef;
+  std::size_t ef = filtered ? unmeasured : 0;
+  for (const PartView& part : view.parts) {
+    const std::size_t measured = part.part->ef_for(kRecallDefault, k);
+    // A graph that was not measured asks for as much as if none had been.
+    const bool walked = part.part->covered() > 4 * unmeasured;
+    ef = std::max(ef, measured == 0 && walked ? unmeasured : measured);
+  }
+  return ef == 0 ? unmeasured : ef;
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ namespace {
 // and few enough that a task of a large block of queries ends within some 10 ms.
 constexpr std::size_t kTaskBytes = std::size_t{1} << 20;
 constexpr std::size_t kTaskRowsMin = 64;
+constexpr std::size_t kTaskDistances = std::size_t{4} << 20;
+constexpr std::size_t kTasksOfThread = 4;
 // Fewer queries do not pay for copying the matching rows side by side.
 constexpr std::size_t kBatchQueriesMin = 4;
 
@@ -49,11 +51,19 @@ class PartScan {
   }
 
  private:
+  // Short rows would make tasks that leave threads without one, or that last for seconds.
+  std::size_t task_rows() const {
+    const std::size_t threads = job_.executor.concurrency();
+    const std::size_t of_thread =
+        (scanned_ + kTasksOfThread * threads - 1) / (kTasksOfThread * threads);
+    const std::size_t rows =
+        std::min({kTaskBytes / space_.vectors.stride, kTaskDistances / queries_.size(), of_thread});
+    return std::max(kTaskRowsMin, rows);
+  }
   // The first row of each task. With a filter, tasks have as many matching rows as others have
   // rows.
   std::vector<std::uint32_t> task_begins() const {
-    const auto step =
-        static_cast<std::uint32_t>(std::max(kTaskRowsMin, kTaskBytes / space_.vectors.stride));
+    const auto step = static_cast<std::uint32_t>(task_rows());
     if (matching_ != nullptr) return matching_->sample((scanned_ + step - 1) / step);
     std::vector<std::uint32_t> begins;
     for (std::uint32_t begin = 0; begin < part_.rows; begin += step) begins.push_back(begin);

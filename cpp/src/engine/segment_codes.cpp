@@ -6,6 +6,7 @@
 #include <atomic>
 #include <utility>
 
+#include "engine/poller.h"
 #include "quant/encoder.h"
 
 namespace springg::engine {
@@ -21,26 +22,29 @@ constexpr std::size_t kHalfByteDimensionsMin = 128;
 // Below this a vector is hardly longer than a row of codes.
 constexpr std::uint32_t kBuildDimensionsMin = 64;
 
-// Rows of bytes and bits are as short as codes.
-bool has_codes(Metric metric, ScalarType dtype) noexcept {
-  return quant::has_codes(metric) && !ann::is_byte_dtype(dtype);
-}
-
 quant::CodeSource source_of(const ann::Space& space, std::uint32_t rows) {
   return {space.metric, space.dtype, space.dimensions, rows, space.vectors, space.inverse_norms};
 }
 
 // Whether all rows could have codes.
-bool encode_all(const quant::Encoder& encoder, std::uint32_t rows, base::Executor& executor) {
+Result<bool> encode_all(const quant::Encoder& encoder, std::uint32_t rows, base::Executor& executor,
+                        Progress* progress) {
+  Poller poller(progress, rows);
   std::atomic<bool> whole{true};
   executor.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::size_t task, unsigned) {
+    if (!poller.advance(0)) return;
     const auto first = static_cast<std::uint32_t>(task) * kRowsPerTask;
     if (!encoder.encode(first, std::min(rows, first + kRowsPerTask))) whole.store(false);
   });
+  SPRINGG_RETURN_IF_ERROR(poller.status());
   return whole.load();
 }
 
 }  // namespace
+
+bool can_have_codes(Metric metric, ScalarType dtype) noexcept {
+  return quant::has_codes(metric) && !ann::is_byte_dtype(dtype);
+}
 
 std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
   switch (options.quantization) {
@@ -51,21 +55,22 @@ std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
                                                       : quant::CodeKind::kHalfByte;
     case Quantization::kAuto: break;
   }
-  if (!has_codes(options.metric, options.dtype)) return std::nullopt;
+  if (!can_have_codes(options.metric, options.dtype)) return std::nullopt;
   return options.dimensions < kHalfByteDimensionsMin ? quant::CodeKind::kByte
                                                      : quant::CodeKind::kHalfByte;
 }
 
 Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
                       std::span<const std::byte> graph, std::uint32_t rows,
-                      const IndexOptions& options, base::Executor& executor) {
+                      const IndexOptions& options, base::Executor& executor, Progress* progress) {
   std::optional<quant::Codes> codes;
   if (const auto kind = kind_of_codes(options)) {
     SPRINGG_ASSIGN_OR_RETURN(
         const std::span<std::byte> bytes,
         builder.allocate_codes(quant::codes_bytes(*kind, space.metric, space.dimensions, rows)));
     const quant::Encoder encoder(source_of(space, rows), *kind, bytes);
-    if (encode_all(encoder, rows, executor)) {
+    SPRINGG_ASSIGN_OR_RETURN(const bool whole, encode_all(encoder, rows, executor, progress));
+    if (whole) {
       codes = quant::open_codes(bytes, space.metric, space.dimensions, rows);
     } else {
       builder.drop_codes();
@@ -79,15 +84,19 @@ Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
 }
 
 Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, std::uint32_t rows,
-                                                      base::Executor& executor,
+                                                      base::Executor& executor, Progress* progress,
                                                       base::Buffer& buffer) {
   std::optional<quant::Codes> codes;
-  if (!has_codes(space.metric, space.dtype) || space.dimensions < kBuildDimensionsMin) return codes;
+  if (!can_have_codes(space.metric, space.dtype)) return codes;
+  if (space.dimensions < kBuildDimensionsMin) return codes;
   constexpr quant::CodeKind kKind = quant::CodeKind::kByte;
-  SPRINGG_ASSIGN_OR_RETURN(buffer, base::Buffer::allocate(quant::codes_bytes(
-                                       kKind, space.metric, space.dimensions, rows)));
+  auto allocated =
+      base::Buffer::allocate(quant::codes_bytes(kKind, space.metric, space.dimensions, rows));
+  if (!allocated.ok()) return codes;
+  buffer = std::move(allocated).value();
   const quant::Encoder encoder(source_of(space, rows), kKind, buffer.span());
-  if (encode_all(encoder, rows, executor)) {
+  SPRINGG_ASSIGN_OR_RETURN(const bool whole, encode_all(encoder, rows, executor, progress));
+  if (whole) {
     codes = quant::open_codes(buffer.span(), space.metric, space.dimensions, rows);
   }
   return codes;

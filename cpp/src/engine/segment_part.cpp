@@ -6,11 +6,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 namespace springg::engine {
 
 namespace {
+// Less than this lies in few pages.
+constexpr std::size_t kCopiedBytesMin = std::size_t{4} << 20;
 // Rows between two looks at the clock.
 constexpr std::size_t kStepBytes = std::size_t{1} << 20;
 constexpr std::chrono::milliseconds kStepTime{100};
@@ -44,28 +47,49 @@ Result<std::shared_ptr<SegmentPart>> SegmentPart::open(
   const storage::Segment& stored = *part->segment_;
   if (stored.graph_damaged()) return corruption("the graph's checksum does not match");
   if (!stored.graph().empty()) {
-    SPRINGG_ASSIGN_OR_RETURN(part->graph_, ann::SealedGraph::open(stored.graph(), stored.rows()));
-    SPRINGG_RETURN_IF_ERROR(part->open_codes());
+    const std::span<const std::byte> image = part->copied(stored.graph(), part->own_graph_);
+    SPRINGG_ASSIGN_OR_RETURN(part->graph_, ann::SealedGraph::open(image, stored.rows()));
+    part->open_codes();
+    part->open_calibration();
+    part->charge_.set(part->bytes().total());
   }
   return part;
 }
 
-Status SegmentPart::open_codes() {
+// Of a mapped file what every step of a walk reads is copied: memory of our own may have huge
+// pages, and a row at random then costs less (docs/measurements.md). Without memory the file will
+// do.
+std::span<const std::byte> SegmentPart::copied(std::span<const std::byte> bytes,
+                                               base::Buffer& buffer) const {
+  if (!segment_->mapped() || bytes.size() < kCopiedBytesMin) return bytes;
+  auto allocated = base::Buffer::allocate(bytes.size());
+  if (!allocated.ok()) return bytes;
+  buffer = std::move(allocated).value();
+  std::memcpy(buffer.data(), bytes.data(), bytes.size());
+  return buffer.span();
+}
+
+void SegmentPart::open_codes() {
+  // A file of another program may have what springg does not write.
+  if (!can_have_codes(space_.metric, space_.dtype)) return;
   std::span<const std::byte> bytes = segment_->codes();
   if (const std::uint64_t damaged = segment_->damaged_codes_bytes(); damaged != 0) {
-    SPRINGG_ASSIGN_OR_RETURN(auto remade, remake_codes(space_, segment_->rows(), damaged));
-    if (!remade.has_value()) return {};
-    remade_codes_ = std::move(*remade);
-    bytes = remade_codes_.span();
-    charge_.set(this->bytes().total());
+    auto remade = remake_codes(space_, segment_->rows(), damaged);
+    // Without memory for them the graph is walked on vectors.
+    if (!remade.ok() || !remade->has_value()) return;
+    own_codes_ = std::move(**remade);
+    bytes = own_codes_.span();
+  } else {
+    bytes = copied(bytes, own_codes_);
   }
-  if (!bytes.empty()) {
-    codes_ = quant::open_codes(bytes, space_.metric, space_.dimensions, segment_->rows());
-  }
+  if (bytes.empty()) return;
+  codes_ = quant::open_codes(bytes, space_.metric, space_.dimensions, segment_->rows());
+}
+
+void SegmentPart::open_calibration() {
   if (const auto calibration = ann::Calibration::read(segment_->calibration())) {
     calibration_ = *calibration;
   }
-  return {};
 }
 
 ann::GraphAnswer SegmentPart::graph_search(const ann::Query& query,
@@ -98,8 +122,9 @@ bool SegmentPart::background_step(Progress& stop) {
 
 PartBytes SegmentPart::bytes() const {
   const storage::Segment::Bytes bytes = segment_->bytes();
-  return {bytes.vectors, bytes.graph,    bytes.codes + remade_codes_.size(),
-          bytes.ids,     bytes.metadata, bytes.other};
+  const std::uint64_t graph = own_graph_.size() == 0 ? bytes.graph : own_graph_.size();
+  const std::uint64_t codes = own_codes_.size() == 0 ? bytes.codes : own_codes_.size();
+  return {bytes.vectors, graph, codes, bytes.ids, bytes.metadata, bytes.other};
 }
 
 }  // namespace springg::engine

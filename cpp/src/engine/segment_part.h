@@ -60,14 +60,16 @@ class SegmentPart final : public Part, public BackgroundTask {
  private:
   SegmentPart(std::shared_ptr<const storage::Segment> segment,
               std::shared_ptr<MemoryBudget> budget);
-  Status open_codes();
+  std::span<const std::byte> copied(std::span<const std::byte> bytes, base::Buffer& buffer) const;
+  void open_codes();
+  void open_calibration();
 
   std::shared_ptr<const storage::Segment> segment_;
   ann::Space space_;
   ann::SealedGraph graph_;
   std::optional<quant::Codes> codes_;
-  ann::Calibration calibration_;  // nothing, when the segment has none
-  base::Buffer remade_codes_;     // in the place of damaged ones
+  ann::Calibration calibration_;        // nothing, when the segment has none
+  base::Buffer own_graph_, own_codes_;  // in the place of mapped or damaged ones
   MemoryCharge charge_;
   std::uint32_t next_compared_ = 0;  // of background_step()
 };

@@ -123,8 +123,9 @@ bool Encoder::quantize(std::uint32_t row, const Rotation* rotation, Work& work) 
   }
   std::fill(work.y.begin() + static_cast<std::ptrdiff_t>(dimensions), work.y.end(), 0.0F);
   float greatest = greatest_of(work.y);
-  // Written so that NaN is refused.
-  if (!(greatest <= kGreatest) || (greatest < kLeast && greatest != 0)) return false;
+  // A NaN shows in the sum alone.
+  if (!std::isfinite(work.squares) || greatest > kGreatest) return false;
+  if (greatest < kLeast && greatest != 0) return false;
   work.factor = 0;
   work.missed = 0;
   if (greatest == 0) return true;  // any codes will do: their factor is 0

@@ -62,8 +62,9 @@ Rotation::Rotation(std::uint32_t elements)
 }
 
 const Rotation& Rotation::of(std::uint32_t elements) {
-  static std::mutex mutex;
-  static std::map<std::uint32_t, std::unique_ptr<const Rotation>> made;
+  // Never destroyed: threads may search while the process ends.
+  static std::mutex& mutex = *new std::mutex;
+  static auto& made = *new std::map<std::uint32_t, std::unique_ptr<const Rotation>>;
   const std::lock_guard lock(mutex);
   std::unique_ptr<const Rotation>& rotation = made[elements];
   if (rotation == nullptr) rotation.reset(new Rotation(elements));

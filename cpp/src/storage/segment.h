@@ -123,7 +123,7 @@ class SegmentBuilder {
   virtual Status set_metadata(const MetadataColumn& metadata) = 0;  // optional
   // Room for the graph's image (64-byte aligned), filled by the caller. Optional.
   virtual Result<std::span<std::byte>> allocate_graph(std::size_t bytes) = 0;
-  // The same for codes, zeroed. drop_codes() when they came to nothing.
+  // The same for codes, zeroed. drop_codes() at once when they came to nothing.
   virtual Result<std::span<std::byte>> allocate_codes(std::size_t bytes) = 0;
   virtual void drop_codes() noexcept = 0;
   virtual Status set_calibration(std::span<const std::byte> bytes) = 0;  // optional; copied

@@ -108,7 +108,11 @@ class MemorySegmentBuilder final : public SegmentBuilder {
     segment_->set_codes(codes);
     return codes;
   }
-  void drop_codes() noexcept override { segment_->set_codes({}); }
+  void drop_codes() noexcept override {
+    if (segment_->codes().empty()) return;
+    segment_->set_codes({});
+    segment_->drop_last_kept();
+  }
 
   Status set_calibration(std::span<const std::byte> bytes) override {
     SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(bytes.size()));

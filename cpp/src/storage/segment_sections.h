@@ -106,6 +106,7 @@ class SectionSegment final : public Segment {
   // Makes the table of the ids in memory of its own. Returns the first row whose id came before.
   Result<std::optional<std::uint32_t>> build_id_table();
   std::span<std::byte> keep(base::Buffer buffer);
+  void drop_last_kept() noexcept { buffers_.pop_back(); }
 
  private:
   base::Uuid uuid_;
