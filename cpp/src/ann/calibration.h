@@ -37,8 +37,8 @@ class Calibration {
   std::size_t ef_for(float recall, std::size_t k) const noexcept;
   // Whether that ef reached its recall.
   bool reaches(float recall) const noexcept;
-  // How far walk_near() is to look so that it does about the work of walk() with this ef; 0 when
-  // that cannot be told: then walk().
+  // How far a walk that ends by distance is to look so that it does about the work of one with a
+  // pool of ef rows; 0 when that cannot be told.
   float stretch_for(std::size_t ef, std::size_t k) const noexcept;
 
  private:

@@ -187,7 +187,7 @@ void BatchInserter::insert_row(std::uint32_t index, Ranker ranker, const Query& 
   for (std::uint32_t l = level; l > 0; --l) {
     const GrowingUpper layer = sight.upper(l);
     if (l <= start.layer) {
-      walk(layer, found, ef, sight.numbers(), task);
+      walk(layer, found, {.capacity = ef}, sight.numbers(), task);
       const Key nearest = pool.keys()[0];
       found = {rank_of(nearest), number_of(nearest)};
       if (l == 1) found.number = layer.row_of(found.number);
@@ -205,7 +205,7 @@ void BatchInserter::insert_row(std::uint32_t index, Ranker ranker, const Query& 
     link_forward(layer, upper_number_[index], places_[index][l - 1], layers_[l], worker);
   }
   pool.reset(ef);
-  if (sight.limit() != 0) walk(sight.base(), found, ef, sight.limit(), task);
+  if (sight.limit() != 0) walk(sight.base(), found, {.capacity = ef}, sight.limit(), task);
   if constexpr (Ranker::kEstimates) rank_exactly(sight.base(), query);
   const LayerBatch& batch = layers_[0];
   offer_peers(batch.sources.data(), peer_ranks, batch.sources.size(), begin_ + index, pool);

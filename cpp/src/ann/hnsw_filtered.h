@@ -70,8 +70,7 @@ class MatchingWalk {
   // Scores every row that it meets: two pools, as for deleted rows.
   void walk_plainly() {
     while (more()) {
-      const std::size_t count = collect_links(
-          layer_, pop(), task_, [&](std::uint32_t link) { return visited_.insert(link); });
+      const std::size_t count = collect_links(layer_, pop(), task_);
       fetch_next();
       meet_collected(count);
     }
@@ -237,7 +236,7 @@ Filled fill_with_matches(const Sight& sight, Ranker ranker, const GraphQuery& re
   return {task.distances, !whole || task.scratch.pool.size() < ef};
 }
 
-// What a part's search() fills the thread's pool by: with a mask or without. `floor`: see NearStop.
+// What a part's search() fills the thread's pool by: with a mask or without. `floor`: see WalkEnd.
 template <class Sight, class Ranker>
 Filled fill_with_rows(const Sight& sight, Ranker ranker, const GraphQuery& request,
                       float floor = 0) {

@@ -89,7 +89,7 @@ Status repair_layer(const GrowingBase& layer, std::size_t numbers, std::uint32_t
     if (pace.stopped()) return failed_precondition("stopped by the caller");
     const Query query(space, space.vectors.row(layer.row_of(lost)));
     SearchTask task{VectorRanker{space, query}, thread_scratch()};
-    walk(layer, rank_start(layer, entry, task), ef, numbers, task);
+    walk(layer, rank_start(layer, entry, task), {.capacity = ef}, numbers, task);
     attach(layer, choose_parent(layer, reach, task.scratch.pool, entry, lost), lost);
     reach.spread(lost);
     pace.advance(0);

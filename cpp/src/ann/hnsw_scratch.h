@@ -49,18 +49,18 @@ class SearchPool {
 
   // Precondition: key < bound(). Returns its place.
   std::size_t insert(Key key) noexcept {
-    Key* first = keys_.data();
-    std::size_t length = size_;
-    while (length > 0) {
+    Key* const keys = keys_.data();
+    // The place is as likely before as behind any key: halves are chosen without a branch.
+    const Key* first = keys;
+    for (std::size_t length = size_; length > 1;) {
       const std::size_t half = length / 2;
-      const bool right = first[half] < key;
-      first = right ? first + half + 1 : first;
-      length = right ? length - half - 1 : half;
+      first += first[half - 1] < key ? half : 0;
+      length -= half;
     }
-    const auto place = static_cast<std::size_t>(first - keys_.data());
+    const auto place = static_cast<std::size_t>(first - keys) + (size_ != 0 && *first < key);
     if (size_ < capacity_) ++size_;
-    std::memmove(first + 1, first, (size_ - 1 - place) * sizeof(Key));
-    *first = key;
+    std::memmove(keys + place + 1, keys + place, (size_ - 1 - place) * sizeof(Key));
+    keys[place] = key;
     return place;
   }
 
@@ -81,12 +81,21 @@ class VisitedTags {
       epoch_ = 1;
     }
   }
-  // True the first time.
-  bool insert(std::uint32_t number) noexcept {
-    if (tags_[number] == epoch_) return false;
-    tags_[number] = epoch_;
-    return true;
-  }
+  // True the first time. No branch: often half of what a walk meets was met before, in no order.
+  bool insert(std::uint32_t number) noexcept { return marker().insert(number); }
+
+  // insert() for loops: its fields stay in registers although what it writes might be anything.
+  struct Marker {
+    std::uint8_t* tags;
+    std::uint8_t epoch;
+
+    bool insert(std::uint32_t number) const noexcept {
+      const bool first = tags[number] != epoch;
+      tags[number] = epoch;
+      return first;
+    }
+  };
+  Marker marker() noexcept { return {tags_.data(), epoch_}; }
 
  private:
   std::vector<std::uint8_t> tags_;
@@ -104,6 +113,7 @@ struct SearchScratch {
   std::uint32_t rows[kLinksMax];
   const std::byte* vectors[kLinksMax];
   float ranks[kLinksMax];
+  Key passed[kLinksMax];
 };
 
 SearchScratch& thread_scratch();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "ann/hnsw.h"
 #include "ann/hnsw_links.h"
@@ -18,7 +19,12 @@ inline void prefetch(const void* address) noexcept { __builtin_prefetch(address,
 
 // The processor's own prefetcher follows from the first lines; asking for all of a long vector
 // would push out what is needed sooner.
-inline constexpr std::size_t kPrefetchBytes = 4 * 64;
+inline void prefetch_row(const std::byte* row, std::size_t bytes) noexcept {
+  prefetch(row);
+  if (bytes > 64) prefetch(row + 64);
+  if (bytes > 128) prefetch(row + 128);
+  if (bytes > 192) prefetch(row + 192);
+}
 
 // A walk that ends by distance follows at most four times `ef` rows, and beyond 2,048 no more than
 // ef: it takes longer and longer to keep a pool in order.
@@ -34,8 +40,7 @@ struct VectorRanker {
 
   const std::byte* row(std::uint32_t number) const noexcept { return space.vectors.row(number); }
   void fetch(const std::byte* vector, std::uint32_t number) const noexcept {
-    const std::size_t bytes = std::min(space.vectors.stride, kPrefetchBytes);
-    for (std::size_t at = 0; at < bytes; at += 64) prefetch(vector + at);
+    prefetch_row(vector, space.vectors.stride);
     if (space.metric == Metric::kCosine) prefetch(space.inverse_norms.row(number));
   }
   void rank(const std::byte* const* vectors, const std::uint32_t* rows, std::size_t count,
@@ -52,8 +57,7 @@ struct CodeRanker {
 
   const std::byte* row(std::uint32_t number) const noexcept { return codes.row(number); }
   void fetch(const std::byte* code, std::uint32_t number) const noexcept {
-    const std::size_t bytes = std::min(codes.stride, kPrefetchBytes);
-    for (std::size_t at = 0; at < bytes; at += 64) prefetch(code + at);
+    prefetch_row(code, codes.stride);
     prefetch(codes.factors_of(number));
   }
   void rank(const std::byte* const* rows, const std::uint32_t* numbers, std::size_t count,
@@ -90,14 +94,16 @@ void prefetch_links(const Layer& layer, std::uint32_t number) noexcept {
   for (std::size_t at = 0; at < bytes; at += 64) prefetch(links + at);
 }
 
-// Puts the links of `number` that `wanted` lets through into the scratch, and asks for their
-// vectors. Returns how many.
-template <class Layer, class Ranker, class Wanted>
-std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask<Ranker>& task,
-                          Wanted wanted) noexcept {
+// Puts the links of `number` that were not met into the scratch, and asks for their vectors.
+// Returns how many.
+template <class Layer, class Ranker>
+std::size_t collect_links(const Layer& layer, std::uint32_t number,
+                          SearchTask<Ranker>& task) noexcept {
   SearchScratch& scratch = task.scratch;
-  const std::uint32_t* links = layer.links(number);
+  const std::uint32_t* const links = layer.links(number);
   const std::uint32_t width = layer.width();
+  const VisitedTags::Marker marker = scratch.visited.marker();
+  std::uint32_t* const numbers = scratch.numbers;
   std::size_t count = 0;
   for (std::uint32_t i = 0; i < width; ++i) {
     const std::uint32_t link = Layer::load(links + i);
@@ -105,14 +111,15 @@ std::size_t collect_links(const Layer& layer, std::uint32_t number, SearchTask<R
       if (link == kNoRow) break;
       continue;
     }
-    if (!wanted(link)) continue;
-    const std::uint32_t row = layer.row_of(link);
-    const std::byte* vector = task.ranker.row(row);
+    numbers[count] = link;
+    count += marker.insert(link) ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t row = layer.row_of(numbers[i]);
+    const std::byte* const vector = task.ranker.row(row);
     task.ranker.fetch(vector, row);
-    scratch.numbers[count] = link;
-    scratch.rows[count] = row;
-    scratch.vectors[count] = vector;
-    ++count;
+    scratch.rows[i] = row;
+    scratch.vectors[i] = vector;
   }
   return count;
 }
@@ -143,10 +150,8 @@ Found rank_start(const Layer& layer, std::uint32_t number, SearchTask<Ranker>& t
 // of the tags is not nearer than `best`.
 template <class Layer, class Ranker>
 Found descend(const Layer& layer, Found best, SearchTask<Ranker>& task) noexcept {
-  VisitedTags& visited = task.scratch.visited;
   for (bool moved = true; moved;) {
-    const std::size_t count = collect_links(
-        layer, best.number, task, [&](std::uint32_t link) { return visited.insert(link); });
+    const std::size_t count = collect_links(layer, best.number, task);
     rank_collected(task, count);
     moved = false;
     for (std::size_t i = 0; i < count; ++i) {
@@ -158,32 +163,75 @@ Found descend(const Layer& layer, Found best, SearchTask<Ranker>& task) noexcept
   return best;
 }
 
-// Fills the pool with the `ef` nearest that the walk from `start` meets. `numbers` bounds the
-// layer's numbers.
+// When a walk ends: as soon as what is nearest of the rest is `stretch` times as far as the k-th
+// found so far. Where many rows are about as near it goes on for longer than a walk with a pool of
+// fixed size and the same mean effort, and stops sooner where the nearest stand out.
+struct WalkEnd {
+  std::size_t capacity = 0;                                 // of the pool: more are never followed
+  std::size_t k = std::numeric_limits<std::size_t>::max();  // as it is: only when all are followed
+  float stretch = 1;                                        // at least 1
+  float floor = 0;                                          // ranks below are taken for this one
+
+  // Keys beyond are neither kept nor followed.
+  Key bound(const SearchPool& pool) const noexcept {
+    if (pool.size() < k) return pool.bound();
+    const float farthest = std::max(rank_of(pool.keys()[k - 1]), floor);
+    return std::min(make_key(stretch * farthest, 0), pool.bound());
+  }
+};
+
+// Puts those of the collected that are no farther than `bound` among the scratch's passed keys.
+// Returns how many: few are, in no order, so that no branch is taken for each.
+inline std::size_t pass_collected(SearchScratch& scratch, std::size_t count, Key bound) noexcept {
+  std::uint32_t places[SearchScratch::kLinksMax];
+  const float farthest = bound == ~Key{0} ? std::numeric_limits<float>::infinity() : rank_of(bound);
+  std::size_t passed = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    places[passed] = i;
+    passed += scratch.ranks[i] <= farthest ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < passed; ++i) {
+    scratch.passed[i] = make_key(scratch.ranks[places[i]], scratch.numbers[places[i]]);
+  }
+  return passed;
+}
+
+// Most often the nearest that was just met is followed next: its links come while the pool is put
+// in order.
+template <class Layer>
+void prefetch_links_of_nearest(const Layer& layer, const Key* keys, std::size_t count) noexcept {
+  if (count != 0) prefetch_links(layer, number_of(*std::min_element(keys, keys + count)));
+}
+
+// Fills the pool with the nearest that the walk from `start` meets. `numbers` bounds the layer's
+// numbers.
 template <class Layer, class Ranker>
-void walk(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
+void walk(const Layer& layer, Found start, const WalkEnd& end, std::size_t numbers,
           SearchTask<Ranker>& task) {
   SearchScratch& scratch = task.scratch;
   SearchPool& pool = scratch.pool;
-  VisitedTags& visited = scratch.visited;
-  begin_walk(task, start.number, numbers, ef);
+  begin_walk(task, start.number, numbers, end.capacity);
   pool.insert(make_key(start.rank, start.number));
+  Key bound = pool.bound();  // the first row is followed, whatever its rank
   std::size_t cursor = 0;
-  while (cursor < pool.size()) {
+  while (cursor < pool.size() && pool.keys()[cursor] <= bound) {
     const std::uint32_t number = number_of(pool.keys()[cursor]);
     pool.keys()[cursor] |= kExpanded;
     do {
       ++cursor;
     } while (cursor < pool.size() && (pool.keys()[cursor] & kExpanded) != 0);
-    const std::size_t count = collect_links(
-        layer, number, task, [&](std::uint32_t link) { return visited.insert(link); });
+    const std::size_t count = collect_links(layer, number, task);
     if (cursor < pool.size()) prefetch_links(layer, number_of(pool.keys()[cursor]));
     rank_collected(task, count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Key key = make_key(scratch.ranks[i], scratch.numbers[i]);
-      if (key >= pool.bound()) continue;
-      cursor = std::min(cursor, pool.insert(key));
+    const std::size_t passed = pass_collected(scratch, count, bound);
+    prefetch_links_of_nearest(layer, scratch.passed, passed);
+    for (std::size_t i = 0; i < passed; ++i) {
+      if (scratch.passed[i] >= bound) continue;
+      const std::size_t place = pool.insert(scratch.passed[i]);
+      cursor = std::min(cursor, place);
+      if (place < end.k || pool.full()) bound = end.bound(pool);
     }
+    if (end.k == 1) bound = end.bound(pool);  // the first row may be the nearest of all
   }
 }
 
@@ -209,60 +257,12 @@ void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numb
     const std::uint32_t number = number_of(frontier.front());
     std::pop_heap(frontier.begin(), frontier.end(), later);
     frontier.pop_back();
-    const std::size_t count = collect_links(
-        layer, number, task, [&](std::uint32_t link) { return scratch.visited.insert(link); });
+    const std::size_t count = collect_links(layer, number, task);
     if (!frontier.empty()) prefetch_links(layer, number_of(frontier.front()));
     rank_collected(task, count);
     for (std::size_t i = 0; i < count; ++i) {
       meet(make_key(scratch.ranks[i], scratch.numbers[i]));
     }
-  }
-}
-
-// When walk_near() ends.
-struct NearStop {
-  std::size_t k = 10;
-  float stretch = 1;         // at least 1
-  float floor = 0;           // ranks below are taken for this one
-  std::size_t capacity = 0;  // of the pool: more are never followed
-};
-
-// walk() that ends by distance: when what is nearest of the rest is `stretch` times as far as the
-// k-th found so far. Where many rows are about as near it goes on for longer than walk() with the
-// same mean effort, and stops sooner where the nearest stand out.
-template <class Layer, class Ranker>
-void walk_near(const Layer& layer, Found start, const NearStop& stop, std::size_t numbers,
-               SearchTask<Ranker>& task) {
-  SearchScratch& scratch = task.scratch;
-  SearchPool& pool = scratch.pool;
-  VisitedTags& visited = scratch.visited;
-  begin_walk(task, start.number, numbers, stop.capacity);
-  pool.insert(make_key(start.rank, start.number));
-  const auto bound_now = [&] {
-    if (pool.size() < stop.k) return pool.bound();
-    const float farthest = std::max(rank_of(pool.keys()[stop.k - 1]), stop.floor);
-    return std::min(make_key(stop.stretch * farthest, 0), pool.bound());
-  };
-  Key bound = ~Key{0};  // the first row is followed, whatever its rank
-  std::size_t cursor = 0;
-  while (cursor < pool.size() && pool.keys()[cursor] < bound) {
-    const std::uint32_t number = number_of(pool.keys()[cursor]);
-    pool.keys()[cursor] |= kExpanded;
-    do {
-      ++cursor;
-    } while (cursor < pool.size() && (pool.keys()[cursor] & kExpanded) != 0);
-    const std::size_t count = collect_links(
-        layer, number, task, [&](std::uint32_t link) { return visited.insert(link); });
-    if (cursor < pool.size()) prefetch_links(layer, number_of(pool.keys()[cursor]));
-    rank_collected(task, count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Key key = make_key(scratch.ranks[i], scratch.numbers[i]);
-      if (key >= bound) continue;
-      const std::size_t place = pool.insert(key);
-      cursor = std::min(cursor, place);
-      if (place < stop.k || pool.full()) bound = bound_now();
-    }
-    if (stop.k == 1) bound = bound_now();  // the first row may be the nearest of all
   }
 }
 
@@ -283,7 +283,7 @@ Found descend_to(const Sight& sight, std::uint32_t floor, GraphStart start,
   return best;
 }
 
-// Fills the thread's pool with what the walk finds, nearest first. `floor`: see NearStop. Returns
+// Fills the thread's pool with what the walk finds, nearest first. `floor`: see WalkEnd. Returns
 // the distances computed.
 template <class Sight, class Ranker>
 std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& request,
@@ -294,11 +294,11 @@ std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& req
   const Found start = descend_to(sight, 0, sight.start(), task);
   if (!request.deleted.empty()) {
     walk_live(sight.base(), start, ef, sight.limit(), request.deleted, task);
-  } else if (request.stretch >= 1) {
-    const NearStop stop{request.k, request.stretch, floor, near_capacity(ef)};
-    walk_near(sight.base(), start, stop, sight.limit(), task);
   } else {
-    walk(sight.base(), start, ef, sight.limit(), task);
+    const WalkEnd end = request.stretch >= 1
+                            ? WalkEnd{near_capacity(ef), request.k, request.stretch, floor}
+                            : WalkEnd{.capacity = ef};
+    walk(sight.base(), start, end, sight.limit(), task);
   }
   return task.distances;
 }

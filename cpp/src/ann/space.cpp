@@ -163,7 +163,7 @@ void QueryTile::scan(const Space& space, std::size_t first, std::size_t number, 
 
 Query::Query(const Space& space, const float* query) {
   if (!is_byte_dtype(space.dtype)) {
-    prepare_floats(space, {query, query + space.dimensions});
+    prepare_floats(space, query);
     return;
   }
   std::vector<std::byte> bytes = space.dtype == ScalarType::kInt8
@@ -173,7 +173,7 @@ Query::Query(const Space& space, const float* query) {
     prepare_bytes(space, std::move(bytes));
     return;
   }
-  prepare_floats(space, {query, query + space.dimensions});
+  prepare_floats(space, query);
   const auto measure = static_cast<std::size_t>(measure_of(space.metric));
   scan_ = nullptr;
   gather_ = byte_functions(space.dtype).of_floats[measure];
@@ -185,24 +185,28 @@ Query::Query(const Space& space, const std::byte* stored) {
     prepare_bytes(space, std::vector<std::byte>(stored, stored + bytes));
     return;
   }
-  std::vector<float> values(space.dimensions);
-  if (space.dtype == ScalarType::kFloat16) {
-    kernels::active_table().half_to_float(reinterpret_cast<const std::uint16_t*>(stored),
-                                          space.dimensions, values.data());
-  } else {
-    std::memcpy(values.data(), stored, values.size() * sizeof(float));
+  if (space.dtype == ScalarType::kFloat32) {
+    prepare_floats(space, reinterpret_cast<const float*>(stored));
+    return;
   }
-  prepare_floats(space, std::move(values));
+  std::vector<float> values(space.dimensions);
+  kernels::active_table().half_to_float(reinterpret_cast<const std::uint16_t*>(stored),
+                                        space.dimensions, values.data());
+  prepare_floats(space, values.data());
 }
 
-void Query::prepare_floats(const Space& space, std::vector<float> values) {
-  prepared_ = std::move(values);
+void Query::prepare_floats(const Space& space, const float* values) {
   gather_ = functions_for(space).gather;
   scan_ = functions_for(space).scan;
-  if (space.metric != Metric::kCosine) return;
-  const double squared = kernels::active_table().squared_norm(prepared_.data(), space.dimensions);
+  if (space.metric != Metric::kCosine) {
+    prepared_.assign(values, values + space.dimensions);
+    return;
+  }
+  const kernels::DistanceTable& table = kernels::active_table();
+  const double squared = table.squared_norm(values, space.dimensions);
   const double factor = squared > 0.0 ? 1.0 / (kCosineScale * std::sqrt(squared)) : 0.0;
-  for (float& x : prepared_) x = static_cast<float>(static_cast<double>(x) * factor);
+  prepared_.resize(space.dimensions);
+  table.scale(values, space.dimensions, factor, prepared_.data());
 }
 
 void Query::prepare_bytes(const Space& space, std::vector<std::byte> bytes) {

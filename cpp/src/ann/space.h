@@ -72,7 +72,7 @@ class Query {
  private:
   friend class QueryTile;
 
-  void prepare_floats(const Space& space, std::vector<float> values);
+  void prepare_floats(const Space& space, const float* values);
   void prepare_bytes(const Space& space, std::vector<std::byte> bytes);
   const void* data() const noexcept {
     return bytes_.empty() ? static_cast<const void*>(prepared_.data()) : bytes_.data();

@@ -39,19 +39,11 @@ bool worth_threads(std::uint64_t rows, const IndexOptions& index, std::size_t qu
   return queries > 1 || rows * vector_bytes(index.dtype, index.dimensions) > kParallelScanBytes;
 }
 
-std::vector<ann::Query> prepare(const View& view, const MatrixView& queries) {
-  // The same for every part: only metric, dtype and dimensions matter.
+// Made ready for every part at once: only metric, dtype and dimensions matter.
+ann::Query prepare(const View& view, const MatrixView& queries, std::size_t number) {
   const ann::Space space = view.parts.front().part->space();
-  std::vector<ann::Query> prepared;
-  prepared.reserve(queries.rows);
-  for (std::size_t i = 0; i < queries.rows; ++i) {
-    if (queries.type == ScalarType::kFloat32) {
-      prepared.emplace_back(space, queries.row(i));
-    } else {
-      prepared.emplace_back(space, queries.row_bytes(i));
-    }
-  }
-  return prepared;
+  if (queries.type == ScalarType::kFloat32) return {space, queries.row(number)};
+  return {space, queries.row_bytes(number)};
 }
 
 Status check_elements(const IndexOptions& index, const MatrixView& queries) {
@@ -67,28 +59,33 @@ Status check_elements(const IndexOptions& index, const MatrixView& queries) {
   return {};
 }
 
-std::uint64_t scan_all(const SearchJob& job, const std::vector<ann::Query>& queries,
+std::uint64_t scan_all(const SearchJob& job, const MatrixView& queries,
                        std::vector<HitList>& hits) {
   const std::size_t block = std::clamp(kBlockHitsMax / job.k, std::size_t{1}, kBlockQueriesMax);
   std::uint64_t distances = 0;
-  for (std::size_t begin = 0; begin < queries.size() && !job.poller.stopped(); begin += block) {
-    const std::size_t count = std::min(block, queries.size() - begin);
-    distances += scan_view(job, std::span(queries).subspan(begin, count),
-                           std::span(hits).subspan(begin, count));
+  std::vector<ann::Query> prepared;
+  for (std::size_t begin = 0; begin < queries.rows && !job.poller.stopped(); begin += block) {
+    const std::size_t count = std::min(block, queries.rows - begin);
+    prepared.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      prepared.push_back(prepare(job.view, queries, begin + i));
+    }
+    distances += scan_view(job, prepared, std::span(hits).subspan(begin, count));
   }
   return distances;
 }
 
-std::uint64_t walk_all(const SearchJob& job, const std::vector<ann::Query>& queries,
+std::uint64_t walk_all(const SearchJob& job, const MatrixView& queries,
                        std::vector<HitList>& hits) {
-  if (queries.size() == 1) return walk_view(job, queries.front(), hits.front());
+  if (queries.rows == 1) return walk_view(job, prepare(job.view, queries, 0), hits.front());
   std::atomic<std::uint64_t> distances{0};
-  const std::size_t tasks = (queries.size() + kQueriesPerTask - 1) / kQueriesPerTask;
+  const std::size_t tasks = (queries.rows + kQueriesPerTask - 1) / kQueriesPerTask;
   job.executor.run(tasks, [&](std::size_t task, unsigned) {
-    const std::size_t end = std::min(queries.size(), (task + 1) * kQueriesPerTask);
+    const std::size_t end = std::min(queries.rows, (task + 1) * kQueriesPerTask);
     for (std::size_t i = task * kQueriesPerTask; i < end; ++i) {
       if (!job.poller.advance(1)) return;
-      distances.fetch_add(walk_view(job, queries[i], hits[i]), std::memory_order_relaxed);
+      const ann::Query query = prepare(job.view, queries, i);
+      distances.fetch_add(walk_view(job, query, hits[i]), std::memory_order_relaxed);
     }
   });
   return distances.load();
@@ -173,8 +170,7 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
     const bool threads = scan ? worth_threads(rows, index, queries.rows) : queries.rows > 1;
     LimitedExecutor executor(pool, threads ? options.threads : 1);
     const SearchJob job{view, index, options.k, ef, executor, poller, filter, std::move(plans)};
-    const std::vector<ann::Query> prepared = prepare(view, queries);
-    distances = scan ? scan_all(job, prepared, hits) : walk_all(job, prepared, hits);
+    distances = scan ? scan_all(job, queries, hits) : walk_all(job, queries, hits);
     SPRINGG_RETURN_IF_ERROR(poller.status());
     if (!scan) compare_found(view, hits);
   }

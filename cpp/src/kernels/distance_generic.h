@@ -314,6 +314,19 @@ SPRINGG_KERNEL double squared_norm(const float* x, std::size_t dims) noexcept {
 }
 
 template <class Isa>
+SPRINGG_KERNEL void scale(const float* __restrict x, std::size_t count, double factor,
+                          float* __restrict out) noexcept {
+  constexpr std::size_t kStep = 16;
+  std::size_t i = 0;
+  for (; i + kStep <= count; i += kStep) {  // of fixed length: the compiler works on many at once
+    for (std::size_t k = 0; k < kStep; ++k) {
+      out[i + k] = static_cast<float>(static_cast<double>(x[i + k]) * factor);
+    }
+  }
+  for (; i < count; ++i) out[i] = static_cast<float>(static_cast<double>(x[i]) * factor);
+}
+
+template <class Isa>
 SPRINGG_KERNEL std::size_t find_not_finite(const float* x, std::size_t count) noexcept {
   using Batch = FloatBatch<Isa>;
   constexpr std::size_t kStep = 8 * kLanes<Isa>;
@@ -369,6 +382,7 @@ constexpr DistanceTable make_table(const char* isa) {
   table.half_to_float = &half_to_float<Isa>;
   table.float_to_half = &float_to_half<Isa>;
   table.squared_norm = &squared_norm<Isa>;
+  table.scale = &scale<Isa>;
   table.find_not_finite = &find_not_finite<Isa>;
   return table;
 }

@@ -79,6 +79,8 @@ struct DistanceTable {
   void (*float_to_half)(const float* in, std::size_t count, std::uint16_t* out) noexcept = nullptr;
   // Sum of squares in float64, so that 1e-30 and 1e38 have norms.
   double (*squared_norm)(const float* x, std::size_t dims) noexcept = nullptr;
+  // out[i] = x[i] * factor in float64, rounded once. `out` is not `x`.
+  void (*scale)(const float* x, std::size_t count, double factor, float* out) noexcept = nullptr;
   // Index of the first element that is NaN or infinite, or count.
   std::size_t (*find_not_finite)(const float* x, std::size_t count) noexcept = nullptr;
 };

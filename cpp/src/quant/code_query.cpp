@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 
 #include "kernels/dispatch.h"
 
@@ -23,56 +23,79 @@ std::int32_t nearest_integer(float value) noexcept {
   return std::bit_cast<std::int32_t>(value + 0x1.8p23F) - 0x4B40'0000;
 }
 
+// Elements are gone through in as many parts side by side, so that the compiler works on several at
+// once. `padded` is a multiple of it.
+constexpr std::size_t kParts = 16;
+
+float greatest_of(const std::vector<float>& values) noexcept {
+  float parts[kParts] = {};
+  for (std::size_t i = 0; i < values.size(); i += kParts) {
+    for (std::size_t p = 0; p < kParts; ++p) {
+      const float value = std::abs(values[i + p]);
+      parts[p] = value > parts[p] ? value : parts[p];
+    }
+  }
+  return *std::max_element(parts, parts + kParts);
+}
+
+float squares_of(const std::vector<float>& values) noexcept {
+  float parts[kParts] = {};
+  for (std::size_t i = 0; i < values.size(); i += kParts) {
+    for (std::size_t p = 0; p < kParts; ++p) parts[p] += values[i + p] * values[i + p];
+  }
+  return std::accumulate(parts, parts + kParts, 0.0F);
+}
+
+// codes[i] = values[i] * factor, rounded. Returns their sum.
+std::int32_t round_to_codes(const std::vector<float>& values, float factor,
+                            std::int8_t* codes) noexcept {
+  const std::size_t count = values.size();
+  const float* const value = values.data();
+  for (std::size_t i = 0; i < count; ++i) {
+    codes[i] = static_cast<std::int8_t>(nearest_integer(value[i] * factor));
+  }
+  return std::accumulate(codes, codes + count, std::int32_t{0});
+}
+
 }  // namespace
 
-// The difference from the center where the metric is one of differences, and the part of the rank
-// that all rows share.
-void CodeQuery::shift(const Codes& codes, const float* query, double& base) {
+// The difference from the center where the metric is one of differences. Returns the part of the
+// rank that all rows share.
+float CodeQuery::shift(const Codes& codes, const float* query) {
   const std::size_t dimensions = codes.dimensions;
   shifted_.resize(codes.padded);
   std::copy(query, query + dimensions, shifted_.begin());
   std::fill(shifted_.begin() + static_cast<std::ptrdiff_t>(dimensions), shifted_.end(), 0.0F);
-  base = codes.metric == Metric::kCosine ? 1 : 0;
   if (codes.metric == Metric::kL2) {
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      shifted_[j] -= codes.center[j];
-      base += static_cast<double>(shifted_[j]) * static_cast<double>(shifted_[j]);
-    }
-    return;
+    for (std::size_t j = 0; j < dimensions; ++j) shifted_[j] -= codes.center[j];
+    return squares_of(shifted_);
   }
-  for (std::size_t j = 0; j < dimensions; ++j) {
-    base -= static_cast<double>(query[j]) * static_cast<double>(codes.center[j]);
-  }
+  const kernels::DistanceTable& table = kernels::active_table();
+  const auto* const center = reinterpret_cast<const std::byte*>(codes.center);
+  float product = 0;
+  table.float32[static_cast<std::size_t>(kernels::Measure::kDot)].gather(query, &center, 1,
+                                                                         dimensions, &product);
+  return codes.metric == Metric::kCosine ? 1 - product : 0 - product;
 }
 
 void CodeQuery::prepare(const Codes& codes, const float* query) {
-  double base = 0;
-  shift(codes, query, base);
-  float greatest = 0;
-  for (const float value : shifted_) greatest = std::max(greatest, std::abs(value));
+  base_ = shift(codes, query);
+  float greatest = greatest_of(shifted_);
   usable_ = greatest <= kGreatest && (greatest >= kLeast || greatest == 0) &&
-            std::abs(base) <= static_cast<double>(kGreatest) * static_cast<double>(kGreatest);
+            std::abs(base_) <= kGreatest * kGreatest;
   if (!usable_) return;
   if (codes.rotation != nullptr) {
     room_.resize(codes.padded);
     codes.rotation->apply(shifted_.data(), room_.data());
-    greatest = 0;
-    for (const float value : shifted_) greatest = std::max(greatest, std::abs(value));
+    greatest = greatest_of(shifted_);
   }
-  base_ = static_cast<float>(base);
-  const float inverse = greatest == 0 ? 0.0F : kLevels / greatest;
   query_.resize(codes.padded);
-  std::int32_t sum = 0;
-  float squares = 0;
-  for (std::size_t j = 0; j < codes.padded; ++j) {
-    const std::int32_t code = nearest_integer(shifted_[j] * inverse);
-    query_[j] = static_cast<std::int8_t>(code);
-    sum += code;
-    squares += shifted_[j] * shifted_[j];
-  }
+  const float inverse = greatest == 0 ? 0.0F : kLevels / greatest;
+  const std::int32_t sum = round_to_codes(shifted_, inverse, query_.data());
   scale_ = greatest / kLevels;
-  offset_ = std::int64_t{sum} * (codes.kind == CodeKind::kByte ? 255 : 15);
-  const double of_rows = std::sqrt(static_cast<double>(squares)) * static_cast<double>(codes.error);
+  offset_ = static_cast<std::uint32_t>(sum) * (codes.kind == CodeKind::kByte ? 255U : 15U);
+  const double length = std::sqrt(static_cast<double>(squares_of(shifted_)));
+  const double of_rows = length * static_cast<double>(codes.error);
   const double of_query =
       static_cast<double>(scale_) * kRoundingError * static_cast<double>(codes.length);
   const double deviation = std::sqrt(of_rows * of_rows + of_query * of_query);
@@ -86,13 +109,20 @@ void CodeQuery::rank(const Codes& codes, const std::byte* const* rows, const std
   const kernels::DistanceTable& table = kernels::active_table();
   const auto gather = codes.kind == CodeKind::kByte ? table.code_gather : table.half_code_gather;
   gather(query_.data(), rows, count, codes.stride, products);
-  const bool l2 = codes.factor_width == 2;
+  // Parts that are apart in memory are put together first: the rest is the same for all rows.
+  float factors[kBlock];
+  for (std::size_t i = 0; i < count; ++i) factors[i] = *codes.factors_of(numbers[i]);
+  const float base = base_;
+  const float scale = scale_;
+  const std::uint32_t offset = offset_;
   for (std::size_t i = 0; i < count; ++i) {
-    const float* const factors = codes.factors_of(numbers[i]);
-    const std::int64_t product = 2 * std::int64_t{products[i]} - offset_;
-    const float rank = base_ - factors[0] * scale_ * static_cast<float>(product);
-    ranks[i] = l2 ? rank + factors[1] : rank;
+    // Of at most 65,600 elements the difference fits, though its parts may not.
+    const auto product =
+        static_cast<std::int32_t>(2U * static_cast<std::uint32_t>(products[i]) - offset);
+    ranks[i] = base - factors[i] * scale * static_cast<float>(product);
   }
+  if (codes.factor_width == 1) return;
+  for (std::size_t i = 0; i < count; ++i) ranks[i] += codes.factors_of(numbers[i])[1];
 }
 
 }  // namespace springg::quant

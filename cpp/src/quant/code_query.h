@@ -25,13 +25,13 @@ class CodeQuery {
             std::size_t count, float* ranks) const noexcept;
 
  private:
-  void shift(const Codes& codes, const float* query, double& base);
+  float shift(const Codes& codes, const float* query);
 
   std::vector<std::int8_t> query_;  // padded with zeros
   std::vector<float> shifted_, room_;
   float base_ = 0;
   float scale_ = 0;
-  std::int64_t offset_ = 0;  // level i is 2 * code i - last: what the last ones come to
+  std::uint32_t offset_ = 0;  // level i is 2 * code i - last: what the last ones come to, mod 2^32
   float deviation_ = 0;
   bool usable_ = false;
 };

@@ -107,6 +107,9 @@ TEST_CASE("conversions, norms and checks read and write no byte too far") {
       std::fill(x, x + count, 0.0F);
       table->half_to_float(h, count, x);
       CHECK(std::count(x, x + count, 0.25F) == static_cast<std::ptrdiff_t>(count));
+      auto* const scaled = reinterpret_cast<float*>(halves.tail(count * sizeof(float)));
+      table->scale(x, count, 2.0, scaled);
+      CHECK(std::count(scaled, scaled + count, 0.5F) == static_cast<std::ptrdiff_t>(count));
       CHECK(table->squared_norm(x, count) == 0.0625 * static_cast<double>(count));
       CHECK(table->find_not_finite(x, count) == count);
     }

@@ -160,4 +160,23 @@ TEST_CASE("the first element that is not finite is found") {
   }
 }
 
+TEST_CASE("numbers are scaled in float64 and rounded once") {
+  const std::vector<float> values{1.0F, -3.0F, 1e-45F, 3e38F, 0.1F, -7e-39F, 16777215.0F, 0.0F};
+  for (const DistanceTable* table : available_tables()) {
+    INFO(table->isa);
+    for (std::size_t count = 1; count <= 70; ++count) {
+      std::vector<float> x(count);
+      for (std::size_t i = 0; i < count; ++i) x[i] = values[(i + count) % values.size()];
+      for (const double factor : {1.0 / 3.0, 1e40, 1e-41}) {
+        std::vector<float> scaled(count + 1, 42.0F);
+        table->scale(x.data(), count, factor, scaled.data());
+        for (std::size_t i = 0; i < count; ++i) {
+          CHECK(scaled[i] == static_cast<float>(static_cast<double>(x[i]) * factor));
+        }
+        CHECK(scaled[count] == 42.0F);
+      }
+    }
+  }
+}
+
 }  // namespace springg::kernels::testing

@@ -28,6 +28,7 @@ TEST_CASE("every table is complete and has a name of its own") {
     CHECK(table->half_to_float != nullptr);
     CHECK(table->float_to_half != nullptr);
     CHECK(table->squared_norm != nullptr);
+    CHECK(table->scale != nullptr);
     CHECK(table->find_not_finite != nullptr);
   }
   REQUIRE(!names.empty());
