@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Exact search: a batch of 1,000 queries against numpy, and equal bits for every way to ask.
+"""Exact search: a batch of 1,000 queries against numpy and faiss, equal bits for every way to ask.
 
 numpy's side is what a numpy user writes: one matrix product and argpartition, in blocks of 100
-queries so that the product fits in memory. BLAS and springg both get one thread.
+queries so that the product fits in memory. faiss's is IndexFlatIP, where faiss is installed
+(requirements/peers.txt). BLAS, faiss and springg get one thread each.
 The bandwidth of a single exact query is measured in C++ (benchmarks/cpp/kernels_benchmark.cpp);
 here it is reported through Python as well.
 """
@@ -10,7 +11,9 @@ here it is reported through Python as well.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 from measure import dictionary, interleaved, report, spread, unit
@@ -19,6 +22,18 @@ from threadpoolctl import threadpool_limits
 import springg
 
 K = 10
+
+
+def faiss_search(base: np.ndarray, queries: np.ndarray) -> Callable[[], np.ndarray] | None:
+    """A call of faiss's exact index over rows of unit length; None where there is no faiss."""
+    if importlib.util.find_spec("faiss") is None:
+        return None
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    flat = faiss.IndexFlatIP(base.shape[1])
+    flat.add(base)
+    return lambda: flat.search(queries, K)[1]
 
 
 def main() -> None:
@@ -48,12 +63,21 @@ def main() -> None:
     def with_springg() -> springg.BatchHits:
         return index.search(data.queries, K, exact=True, threads=1, include=())
 
+    with_faiss = faiss_search(unit_base, unit_queries)
+    peers = {"numpy": with_numpy} | ({"faiss": with_faiss} if with_faiss else {})
+    mine = with_springg().keys.astype(np.int64)
+    recalls = {"springg": data.recall(data.cosine_distances(mine), K)}
+    against = {}
     with threadpool_limits(limits=1):
-        taken = interleaved(with_springg, with_numpy, arguments.pairs)
-        recalls = {
-            "springg": data.recall(data.cosine_distances(with_springg().keys.astype(np.int64)), K),
-            "numpy": data.recall(data.cosine_distances(with_numpy()), K),
-        }
+        for name, peer in peers.items():
+            taken = interleaved(with_springg, peer, arguments.pairs)
+            recalls[name] = data.recall(data.cosine_distances(peer()), K)
+            # Seconds of a batch of 1,000 are milliseconds of a query.
+            against[name] = {
+                "springg_ms_per_query": spread([a for a, _ in taken]),
+                "its_ms_per_query": spread([b for _, b in taken]),
+                "ratio_of_time": spread([a / b for a, b in taken]),
+            }
     batch = with_springg()
     all_threads = index.search(data.queries, K, exact=True, include=())
     singles = [index.search(q, K, exact=True, threads=1, include=()) for q in data.queries[:200]]
@@ -79,11 +103,7 @@ def main() -> None:
         "exact_search",
         {
             "set": data.name,
-            "batch_ms_per_query": {
-                "springg": spread([a for a, _ in taken]),
-                "numpy": spread([b for _, b in taken]),
-            },
-            "ratio_of_time": spread([a / b for a, b in taken]),
+            "batch_against": against,
             "recall": recalls,
             "equal_bits_batch_single_threads": equal_bits,
             "single_query_gb_per_s": spread([read_gb / a for a, _ in single_taken]),

@@ -38,9 +38,12 @@ def call_overhead(result: dict[str, Any]) -> Figures:
 
 
 def exact_search(result: dict[str, Any]) -> Figures:
-    """The batch against numpy."""
+    """The batch against what else is installed."""
     return [
-        ("exact batch, time over numpy's", ratio_of(result["ratio_of_time"])),
+        *(
+            (f"exact batch, time over {name}'s", ratio_of(against["ratio_of_time"]))
+            for name, against in result["batch_against"].items()
+        ),
         ("equal bits: batch, single, threads", yes(result["equal_bits_batch_single_threads"])),
     ]
 

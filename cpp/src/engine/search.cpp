@@ -185,6 +185,8 @@ void keep_best(HitList& hits, std::size_t k) {
     if (a.part != b.part) return a.part < b.part;
     return a.row < b.row;
   };
+  // A part's own come in order.
+  if (hits.size() <= k && std::is_sorted(hits.begin(), hits.end(), nearer)) return;
   if (hits.size() > k) {
     std::nth_element(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(k), hits.end(),
                      nearer);

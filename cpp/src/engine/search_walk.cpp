@@ -134,6 +134,12 @@ std::size_t ef_of_share(std::size_t k, std::size_t ef, double share) {
 std::uint64_t walk_view(const SearchJob& job, const ann::Query& query, HitList& hits) {
   const std::vector<PartView>& parts = job.view.parts;
   const std::uint64_t rows = job.matches == nullptr ? job.view.live_rows : job.matches->rows;
+  hits.reserve(std::min<std::uint64_t>(job.k * parts.size(), rows));
+  if (parts.size() == 1) {
+    const std::uint64_t distances = PartSearch(job, query, 0).run(job.ef, hits);
+    keep_best(hits, job.k);
+    return distances;
+  }
   std::vector<std::size_t> widths(parts.size());
   std::uint64_t distances = 0;
   for (std::uint32_t number = 0; number < parts.size(); ++number) {
