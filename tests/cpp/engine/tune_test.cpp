@@ -145,6 +145,7 @@ TEST_CASE("without queries the segments' calibration is taken, else rows are the
   CHECK(search.parts[0].reached >= 0.99F);
   CHECK(search.parts[0].ef == search.ef);
   CHECK(tune(0.9, 5).queries == 128);
+  CHECK(tune(0.99, 1).ef > 2);  // to find themselves would take 1
   CHECK(tune(0.9999).queries == 128);
   CHECK(recall_of(*index, clustered_rows(100, 3), 10) >= 0.98);
 }
