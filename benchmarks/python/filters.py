@@ -87,7 +87,7 @@ def search(
 ) -> Any:
     """One call on one thread."""
     core: Any = index._core
-    return _core.search(core, queries, K, None, WAYS[way], None, mask, 0, 1, kind)
+    return _core.search(core, queries, K, None, WAYS[way], None, mask, 0, None, 1, kind)
 
 
 def ways_at(share: float) -> list[str]:

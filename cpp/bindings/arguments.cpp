@@ -16,7 +16,8 @@ namespace {
 
 }  // namespace
 
-std::uint64_t unsigned_of(py::handle value, const char* name, std::uint64_t max) {
+std::uint64_t unsigned_of(py::handle value, const char* name, std::uint64_t max,
+                          std::uint64_t min) {
   PyObject* object = value.ptr();
   py::object converted;
   if (!PyLong_CheckExact(object)) {
@@ -31,9 +32,10 @@ std::uint64_t unsigned_of(py::handle value, const char* name, std::uint64_t max)
   const unsigned long long number = PyLong_AsUnsignedLongLong(object);
   const bool overflow = number == static_cast<unsigned long long>(-1) && PyErr_Occurred();
   if (overflow) PyErr_Clear();
-  if (overflow || number > max) {
-    raise(invalid_argument(std::string(name) + " out of range: expected 0.." + std::to_string(max) +
-                           ", got " + std::string(py::str(py::handle(object)))));
+  if (overflow || number < min || number > max) {
+    raise(invalid_argument(std::string(name) + " out of range: expected " + std::to_string(min) +
+                           ".." + std::to_string(max) + ", got " +
+                           std::string(py::str(py::handle(object)))));
   }
   return number;
 }

@@ -10,9 +10,10 @@ namespace springg::bindings {
 
 namespace py = pybind11;
 
-// An int or anything with __index__ (numpy integers), but no bool, within [0, max].
+// An int or anything with __index__ (numpy integers), but no bool, within [min, max].
 // `name` is used in messages.
-std::uint64_t unsigned_of(py::handle value, const char* name, std::uint64_t max);
+std::uint64_t unsigned_of(py::handle value, const char* name, std::uint64_t max,
+                          std::uint64_t min = 0);
 
 // A real number (int, float, numpy scalar), finite or not.
 double real_of(py::handle value, const char* name);

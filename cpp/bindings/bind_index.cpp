@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "arguments.h"
 #include "documents.h"
 #include "errors.h"
 #include "handles.h"
@@ -90,6 +91,68 @@ py::tuple python_records(RecordBatch&& batch, Include include, const VectorForm&
                         std::move(vectors));
 }
 
+template <class T>
+py::object or_none(const std::optional<T>& value) {
+  return value.has_value() ? py::cast(*value) : py::object(py::none());
+}
+
+// What makes a TuneReport.
+py::dict python_tuning(const SearchTuning& tuning) {
+  py::dict facts;
+  facts["recall"] = tuning.recall;
+  facts["reached"] = or_none(tuning.reached);
+  facts["ef"] = tuning.ef;
+  facts["k"] = tuning.k;
+  facts["queries"] = tuning.queries;
+  return facts;
+}
+
+const char* name_of(SearchPath path) {
+  switch (path) {
+    case SearchPath::kScan: return "scan";
+    case SearchPath::kVectors: return "graph on vectors";
+    case SearchPath::kCodes: break;
+  }
+  return "graph on codes";
+}
+
+py::dict python_explanation(const SearchExplanation& search) {
+  py::list parts;
+  for (const PartExplanation& part : search.parts) {
+    py::dict facts;
+    facts["kind"] = part.segment ? "segment" : "memtable";
+    facts["rows"] = part.rows;
+    facts["path"] = name_of(part.path);
+    facts["ef"] = part.path == SearchPath::kScan ? py::object(py::none()) : py::cast(part.ef);
+    facts["codes"] = part.codes ? py::cast(to_string(*part.codes)) : py::object(py::none());
+    facts["why"] = part.why.empty() ? py::object(py::none()) : py::object(text_of(part.why));
+    facts["reached"] = or_none(part.reached);
+    parts.append(std::move(facts));
+  }
+  py::dict facts;
+  facts["recall"] = search.recall;
+  facts["ef"] = search.ef;
+  facts["tuned"] =
+      search.tuning ? py::object(python_tuning(*search.tuning)) : py::object(py::none());
+  facts["parts"] = std::move(parts);
+  return facts;
+}
+
+py::dict tune_index(IndexHandle& self, const py::object& queries, const py::object& recall,
+                    const py::object& k, const py::object& progress) {
+  std::optional<double> share;
+  if (!recall.is_none()) share = real_of(recall, "recall");
+  const auto nearest = static_cast<std::size_t>(unsigned_of(k, "k", limits::kGraphSearchKMax, 1));
+  std::optional<MatrixView> view;
+  if (!queries.is_none()) {
+    view = matrix_of(queries.cast<py::array>(), form_of(self.index->options()));
+  }
+  CallProgress call(progress);
+  return python_tuning(with_progress(call, [&](Progress* p) {
+    return self.index->tune(view ? &*view : nullptr, share, nearest, p);
+  }));
+}
+
 py::dict python_stats(const IndexStats& stats) {
   py::dict bytes;
   bytes["vectors"] = stats.vector_bytes;
@@ -109,6 +172,7 @@ py::dict python_stats(const IndexStats& stats) {
   facts["last_sequence"] = stats.last_sequence;
   facts["lsn"] = stats.lsn;
   facts["bytes"] = bytes;
+  facts["search"] = python_explanation(stats.search);
   facts["read_only"] =
       stats.read_only.empty() ? py::object(py::none()) : py::object(text_of(stats.read_only));
   facts["background_error"] = stats.background_error.empty()
@@ -243,6 +307,8 @@ void bind_index(py::module_& module) {
             with_progress(call, [&](Progress* p) { return self.index->optimize(p); });
           },
           py::arg("progress"))
+      .def("tune", &tune_index, py::arg("queries").none(true), py::arg("recall").none(true),
+           py::arg("k"), py::arg("progress"))
       .def("wait_indexed",
            [](IndexHandle& self) { without_gil([&] { return self.index->wait_indexed(); }); })
       .def("stats", [](const IndexHandle& self) {

@@ -26,6 +26,7 @@ enum Argument {
   kMinScore,
   kFilter,
   kInclude,
+  kRerank,
   kThreads,
   kType,
   kCount
@@ -56,6 +57,12 @@ void set_way(PyObject* way, SearchOptions& out) {
   if (number == 3) out.filter.walk = FilteredWalk::kPlain;
 }
 
+// 0 goes through, since the engine says why it will not do.
+void set_rerank(PyObject* rerank, SearchOptions& out) {
+  const bool zero = PyLong_CheckExact(rerank) && PyObject_Not(rerank) == 1;
+  out.rerank = zero ? 0 : unsigned_of(rerank, "rerank", limits::kRerankMax, 1);
+}
+
 SearchOptions options_of(PyObject* const* arguments) {
   SearchOptions options;
   options.k = size_of(arguments[kK], "k");
@@ -66,6 +73,7 @@ SearchOptions options_of(PyObject* const* arguments) {
   }
   set_filter(arguments[kFilter], options.filter);
   options.include = include_of(static_cast<unsigned>(size_of(arguments[kInclude], "include")));
+  if (arguments[kRerank] != Py_None) set_rerank(arguments[kRerank], options);
   options.threads = static_cast<unsigned>(
       unsigned_of(arguments[kThreads], "threads", std::numeric_limits<unsigned>::max()));
   return options;
@@ -129,7 +137,8 @@ PyObject* search_function(PyObject* /*module*/, PyObject* const* arguments, Py_s
 PyMethodDef kSearchMethods[] = {
     {"search", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(search_function)),
      METH_FASTCALL,
-     "search(rows, queries, k, ef, way, min_score, allowed, include, threads, kind, /)\n--\n\n"
+     "search(rows, queries, k, ef, way, min_score, allowed, include, rerank, threads, kind, /)\n"
+     "--\n\n"
      "`kind` of a 1-D, BatchResult of a 2-D array of float32 or of the index's bytes; "
      "NotImplemented for other queries."},
     {nullptr, nullptr, 0, nullptr}};

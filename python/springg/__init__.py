@@ -44,7 +44,7 @@ from springg.errors import (
 from springg.index import Index
 from springg.index_view import IndexView
 from springg.maintenance import CheckReport, Problem, SnapshotInfo, check, restore
-from springg.types import BatchHits, Hit, Hits, Record
+from springg.types import BatchHits, Hit, Hits, Record, TuneReport
 
 if _typing.TYPE_CHECKING:
     from springg import datasets, errors
@@ -75,6 +75,7 @@ __all__ = [
     "ResourceExhausted",
     "SnapshotInfo",
     "SpringgError",
+    "TuneReport",
     "Unavailable",
     "Unsupported",
     "__version__",

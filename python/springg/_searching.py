@@ -36,6 +36,7 @@ class Searching:
         min_score: float | None = ...,
         filter: Any = ...,
         include: Includes = ...,
+        rerank: int | None = ...,
         threads: int = ...,
     ) -> Hits: ...
     @overload
@@ -49,6 +50,7 @@ class Searching:
         min_score: float | None = ...,
         filter: Any = ...,
         include: Includes = ...,
+        rerank: int | None = ...,
         threads: int = ...,
     ) -> BatchHits: ...
     @overload
@@ -62,6 +64,7 @@ class Searching:
         min_score: float | None = ...,
         filter: Any = ...,
         include: Includes = ...,
+        rerank: int | None = ...,
         threads: int = ...,
     ) -> Any: ...
     def search(
@@ -74,6 +77,7 @@ class Searching:
         min_score: float | None = None,
         filter: Any = None,  # noqa: A002 - the word of the contract
         include: Includes = ("metadata",),
+        rerank: int | None = None,
         threads: int = 0,
     ) -> Hits | BatchHits:
         """Find the nearest rows.
@@ -88,9 +92,10 @@ class Searching:
         k : int
             Hits a query, 1..10,000; fewer when fewer rows are live (and match).
         ef : int, optional
-            Width of the graph search, 1..4,096: more is better recall and slower. None chooses;
-            below `k` it counts as `k`. `k` above 4,096 scans every row. An index of several
-            segments shares it out among them, so that recall is that of one.
+            Width of the graph search, 1..4,096: more is better recall and slower. None takes what
+            `Index.tune` chose, else what the rows were measured to need for a recall of .95. Below
+            `k` it counts as `k`; `k` above 4,096 scans every row. An index of several segments
+            shares it out among them, so that recall is that of one.
         exact : bool
             Scan every row instead of walking the graph.
         min_score : float, optional
@@ -103,6 +108,13 @@ class Searching:
             found.
         include : iterable of {"metadata", "vector"}
             What to bring besides ids, scores and distances.
+        rerank : int, optional
+            Where codes are searched (``quantization``), so many of the rows that a walk kept are
+            ranked on their vectors, 1..4,096: those that are best by their codes, never fewer than
+            `k`, in each segment. More finds what the codes misjudge, and reads a vector each. None
+            goes as far as the codes' error asks for; any number goes that far too. No effect
+            without codes, and with ``exact=True``. 0 is refused: scores come from the stored
+            vectors.
         threads : int
             For a batch or an exact search; 0 takes the database's.
 
@@ -133,11 +145,13 @@ class Searching:
         in_place = type(vectors) is _ndarray
         queries = vectors if in_place else _arrays.as_queries(vectors, self.dimensions, self.dtype)
         # Not by *arguments: packing them takes a tenth of the shortest search.
-        found = _search(self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits)
+        found = _search(
+            self._core, queries, k, ef, scan, min_score, allowed, flags, rerank, threads, Hits
+        )
         if found is NotImplemented:
             queries = _arrays.as_queries(queries, self.dimensions, self.dtype)
             found = _search(
-                self._core, queries, k, ef, scan, min_score, allowed, flags, threads, Hits
+                self._core, queries, k, ef, scan, min_score, allowed, flags, rerank, threads, Hits
             )
         if type(found) is Hits:
             return found

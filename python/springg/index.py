@@ -18,7 +18,7 @@ from springg._searching import Searching
 from springg._settings import checked
 from springg.errors import InvalidArgument, error_of
 from springg.index_view import IndexView
-from springg.types import BatchHits, Record, records
+from springg.types import BatchHits, Record, TuneReport, records
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -321,6 +321,64 @@ class Index(IndexFiles, IndexSettings, Searching):
         with reporting(progress, "optimize") as callback:
             self._core.optimize(callback)
 
+    def tune(
+        self,
+        queries: npt.ArrayLike | None = None,
+        recall: float | None = 0.95,
+        *,
+        k: int = 10,
+        progress: Any = None,
+    ) -> TuneReport:
+        """Choose, and keep, what ``ef=None`` does from now on: the least that has a recall.
+
+        Parameters
+        ----------
+        queries : array_like, shape (n, dimensions), optional
+            As they will come; one dimension is one query. The least ``ef`` is found, to within 3 %,
+            with which they find that share of their exact nearest rows in the index as it is. None:
+            what each segment was measured to need when it was made; where that does not say
+            (rows in no segment yet, `k` not 10, more than they can tell), at most 128 rows are the
+            queries, each without itself.
+        recall : float or None
+            Above 0, at most 1. None goes back to the default, which is .98 of the rows' own
+            measurement: queries may be less like the rows than rows are like each other.
+        k : int
+            How many nearest rows, 1..4,096. A later search for more takes an ``ef`` that is wider
+            in proportion to the root of that, one for fewer the same.
+        progress
+            As in `add`; it counts the queries of each search anew. An exception that it raises
+            stops the call, and nothing has changed.
+
+        Returns
+        -------
+        TuneReport
+            Where no ``ef`` has the recall, the least that found most is kept, and ``reached`` says
+            what that was (``met`` is False).
+
+        Raises
+        ------
+        InvalidArgument, DimensionMismatch, TypeError
+        FailedPrecondition
+            The database is open read-only, or the index takes no writes.
+        IoError
+            The disk failed; see `add`.
+
+        Notes
+        -----
+        It is kept with the index, in the files too, until the next call; readers in other processes
+        follow, a view of before does not. What was measured with queries is one ``ef`` for all
+        rows: tune again when the index has grown much or its data has changed. Without queries
+        later segments bring their own. Searches with a filter take no less than they would by
+        default. Cost, on all of the database's threads: graphs are completed, then an exact
+        search of all queries and about ten others; these not where the segments' measurement
+        says it.
+        """
+        asked = None
+        if queries is not None:
+            asked = np.atleast_2d(_arrays.as_queries(queries, self.dimensions, self.dtype))
+        with reporting(progress, "tune") as callback:
+            return TuneReport(**self._core.tune(asked, recall, k, callback))
+
     def recall(self, queries: npt.ArrayLike, k: int = 10, *, ef: int | None = None) -> float:
         """Share of the exact nearest rows that `search` finds.
 
@@ -346,13 +404,21 @@ class Index(IndexFiles, IndexSettings, Searching):
         return min(1.0, float((found.distances <= farthest).sum()) / wanted)
 
     def stats(self) -> dict[str, Any]:
-        """Rows, deleted, segments, memtable_rows, unindexed_rows, positions, bytes and errors.
+        """Rows, deleted, segments, memtable_rows, unindexed_rows, positions, bytes, search, errors.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other
         and total, in memory or mapped; ``background_error`` is the error of background work that
         the next write will raise, or None; ``read_only`` says why the index takes no writes (it was
         opened so, or its records in the log are damaged), or None.
+
+        ``search`` explains a search with ``k=10`` and all else by default: the ``recall`` that
+        ``ef=None`` is to have, the ``ef`` it comes to, ``tuned`` (the fields of the TuneReport that
+        `tune` kept, or None), and ``parts``. Each part has its ``kind`` ("segment" or "memtable"),
+        live ``rows``, and ``path``: "scan", "graph on vectors" or "graph on codes"; the ``ef`` of
+        its walk (None: a scan); its ``codes``, "int8", "int4" or None, and ``why`` it has none or
+        others than were asked for; and ``reached``, the recall that it was measured to have where
+        it was asked for ``recall`` (None: not measured, or `tune` measured an ``ef`` for all).
         """
         return self._core.stats()
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What searches and look-ups give back: `Record`, `Hit`, `Hits`, `BatchHits`."""
+"""What calls give back: `Record`, `Hit`, `Hits`, `BatchHits`, `TuneReport`."""
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     Id: TypeAlias = str | int | uuid.UUID
 
-__all__ = ["BatchHits", "Hit", "Hits", "Record"]
+__all__ = ["BatchHits", "Hit", "Hits", "Record", "TuneReport"]
 
 Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan", "hamming"]
 Dtype: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary"]
@@ -302,6 +303,39 @@ class BatchHits(Sequence[Hits]):
         if len(self) > _ROWS_SHOWN:
             rows.append(("...", "", "", ""))
         return ["query", "hits", "best id", "score"], rows
+
+
+@dataclasses.dataclass(frozen=True)
+class TuneReport:
+    """What `Index.tune` chose: how searches go about it that name no ``ef``.
+
+    Attributes
+    ----------
+    recall : float
+        What was asked for, 0..1.
+    reached : float or None
+        What was measured with this `ef`: less than `recall` where no ``ef`` up to 4,096 has it.
+        None when some rows were never measured, which only the default may be.
+    ef : int
+        Of a search for `k`; a larger `k` gets more.
+    k : int
+        How many nearest rows the recall is of.
+    queries : int
+        How many queries were measured. 0: what each segment's own calibration says was taken.
+    met : bool
+        Whether `reached` is `recall` or more.
+    """
+
+    recall: float
+    reached: float | None
+    ef: int
+    k: int
+    queries: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the recall was reached."""
+        return self.reached is not None and self.reached >= self.recall
 
 
 def _read_only(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -270,6 +270,8 @@ def test_info(data):
     assert one["dimensions"] == 2
     assert one["metric"] == "l2"
     assert "ef_construction" in run("info", data, "points").stdout
+    assert one["search"]["parts"][0]["path"] == "scan"
+    assert "search.parts.0.path" in run("info", data, "points").stdout
 
 
 def test_export_and_import_again(data, tmp_path):

@@ -66,7 +66,7 @@ def data(request):
 
 
 def forced(index, query, mask, way):
-    return _core.search(index._core, query, K, None, way, None, mask, 0, 1, springg.Hits)
+    return _core.search(index._core, query, K, None, way, None, mask, 0, None, 1, springg.Hits)
 
 
 @pytest.mark.parametrize("share", SHARES)

@@ -123,7 +123,7 @@ def test_hits_are_made_by_search_alone(hits, filled):
     for kind in (springg.Hits, type(hits).__mro__[1]):
         with pytest.raises(TypeError, match=r"Index\.search"):
             kind()
-    arguments = (filled._core, np.zeros(8, np.float32), 1, None, False, None, None, 0, 0)
+    arguments = (filled._core, np.zeros(8, np.float32), 1, None, False, None, None, 0, None, 0)
     for kind in (dict, 5):
         with pytest.raises(TypeError, match="QueryHits"):
             _core.search(*arguments, kind)

@@ -245,11 +245,6 @@ def test_paths_and_options_of_the_wrong_kind():
         springg.open(":memory:", threads="2")
 
 
-def test_names_of_later_stages_are_absent(index):
-    with pytest.raises(TypeError):
-        index.search([1, 0, 0, 0], rerank=2)
-
-
 def test_database_prints(db, filled):
     assert "1 index" in repr(db)
     assert "filled" in db._repr_html_()

@@ -91,6 +91,31 @@ class IndexView {
   virtual Status check_open() const = 0;
 };
 
+enum class SearchPath : std::uint8_t {
+  kScan,     // every row is measured
+  kVectors,  // a graph is walked, rows are compared by their vectors
+  kCodes     // a graph is walked on codes, the best are ranked on their vectors
+};
+
+// How a search goes through one part, with k = 10 and all else by default.
+struct PartExplanation {
+  bool segment = false;    // else a memtable
+  std::uint64_t rows = 0;  // live
+  SearchPath path = SearchPath::kScan;
+  std::size_t ef = 0;                 // of its walk; 0 of a scan
+  std::optional<Quantization> codes;  // kInt8 or kInt4; none: it has none
+  std::string why;                    // it has none, or others than asked for; else empty
+  // What the calibration of the segment measured where it was asked for the recall; none: there is
+  // no calibration, or ef was not chosen by it.
+  std::optional<double> reached;
+};
+struct SearchExplanation {
+  double recall = 0;                   // that ef=None is to have
+  std::size_t ef = 0;                  // what it comes to, for all parts together
+  std::optional<SearchTuning> tuning;  // none: tune() chose nothing
+  std::vector<PartExplanation> parts;
+};
+
 struct IndexStats {
   std::uint64_t rows = 0;          // live
   std::uint64_t deleted_rows = 0;  // still held until compaction
@@ -111,6 +136,7 @@ struct IndexStats {
   // Why the index takes no writes: a part of the log with rows of it is damaged, and what came
   // after that is not in it. Empty when it takes them.
   std::string read_only;
+  SearchExplanation search;
 };
 
 // Beside the errors that a method names, each returns kFailedPrecondition when the index was
@@ -160,7 +186,7 @@ class Index {
   // O(ids), each found through a hash table of each part; vectors are copied, halves made float32.
   virtual Result<RecordBatch> get(const IdColumn& ids, Include include) const = 0;
   // Nearest rows of each query. `progress` (may be null) is only for stopping a long batch.
-  // kInvalidArgument: k or ef out of range, an element that is not finite (names query and
+  // kInvalidArgument: k, ef or rerank out of range, an element that is not finite (names query and
   // element), a mask of another length, a mask beside ids. kDimensionMismatch.
   // Cost of a query, on the caller's thread: at most about ef * 2m distances in one graph. Several
   // share ef out by their rows; two to three times as many then, and at least k * 2m in each. And
@@ -181,6 +207,20 @@ class Index {
   // memory of old and new rows until it ends (no memory limit refuses it); nothing for one clean
   // segment.
   virtual Status optimize(Progress* progress) = 0;
+  // Waits as wait_indexed(), then chooses what searches with this k and without an ef do from now
+  // on, in views of then too, and keeps it durably; `recall` none: the default again, which is a
+  // recall of .98 by calibration. With `queries`, the least ef (to a 32nd) with which they find
+  // that share of what exact searches find, over the whole index as it is now. Without (null), what
+  // each segment's calibration says where it reaches the recall for each that would be walked, and
+  // k is 10; else at most 128 rows, each without itself, are the queries. Where no ef reaches the
+  // recall, the least that was tried of those that found most is kept; `reached` says so. An index
+  // without a graph, whose rows are all scanned, needs no measuring: as without queries.
+  // kInvalidArgument: recall or k (1..kGraphSearchKMax) out of range, no queries, queries without a
+  // recall, or as search(); kIoError as clear(). On any error nothing has changed. `progress`
+  // counts the queries of each search anew. Cost: an exact search and about ten others of all
+  // queries, on the database's threads.
+  virtual Result<SearchTuning> tune(const MatrixView* queries, std::optional<double> recall,
+                                    std::size_t k, Progress* progress) = 0;
   // Waits until a graph covers every row that was acknowledged before the call, and builds what is
   // missing on the database's threads. Parts too small for a graph count as covered. Writes nothing
   // to disk.

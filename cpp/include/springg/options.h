@@ -23,6 +23,7 @@ inline constexpr std::size_t kIndexNameBytesMax = 255;       // a file name's le
 inline constexpr std::size_t kMax = 10'000;                  // k of a search
 inline constexpr std::size_t kEfMax = 4'096;                 // places of a walk's pool
 inline constexpr std::size_t kGraphSearchKMax = 4'096;       // above: exact scan (ef ends here)
+inline constexpr std::size_t kRerankMax = 4'096;             // no walk keeps more rows than ef
 inline constexpr std::size_t kMMin = 2;   // one link a row makes a chain, no graph
 inline constexpr std::size_t kMMax = 64;  // fixed arrays have twice as many places
 inline constexpr std::size_t kEfConstructionMin = 4;
@@ -99,7 +100,26 @@ struct SearchOptions {
   std::optional<double> min_score;  // rows below are left out
   RowFilter filter;
   Include include;
+  // 1..kRerankMax. How many rows of those that a walk over codes kept, or a scan of codes among
+  // matching rows, are ranked on their vectors in each part, at the least: the best by their codes,
+  // never fewer than k, and more as far as the codes' error asks for. None: that alone. Raises
+  // recall, for a row's bytes read at random each. Nothing where no codes are used.
+  std::optional<std::size_t> rerank;
   unsigned threads = 0;  // 0: the database's
+};
+
+// What searches do that name no ef, and how that was chosen (Index::tune()).
+struct SearchTuning {
+  double recall = 0;              // that was asked for: above 0, at most 1
+  std::optional<double> reached;  // and measured; none: some rows were never measured
+  std::size_t ef = 0;             // of a search for k
+  std::size_t k = 10;
+  // That it was measured with, and then ef stands for all rows, scaled for other k. 0: each
+  // segment's own calibration is asked for this recall, and `ef` is what came of it.
+  std::uint64_t queries = 0;
+
+  bool met() const noexcept { return reached.has_value() && *reached >= recall; }
+  bool operator==(const SearchTuning&) const = default;
 };
 
 }  // namespace springg

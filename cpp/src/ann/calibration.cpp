@@ -210,20 +210,23 @@ void Calibration::write(std::span<std::byte, kBytes> bytes) const noexcept {
   std::memcpy(bytes.data(), &image, sizeof image);
 }
 
-std::size_t Calibration::ef_for(float recall, std::size_t k) const noexcept {
-  std::size_t i = 0;
-  while (i + 1 < kRecalls.size() && kRecalls[i] < recall) ++i;
-  if (efs_[i] == 0) return 0;
-  const auto ef = static_cast<double>(efs_[i]);
-  const double more = std::sqrt(static_cast<double>(k) / kNeighbors);
-  const double scaled = k <= kNeighbors ? ef : static_cast<double>(k) + (ef - kNeighbors) * more;
+std::size_t ef_for_more(std::size_t ef, std::size_t of_k, std::size_t k) noexcept {
+  if (k <= of_k || ef <= of_k) return std::min(std::max(ef, k), limits::kEfMax);
+  const double more = std::sqrt(static_cast<double>(k) / static_cast<double>(of_k));
+  const double scaled = static_cast<double>(k) + static_cast<double>(ef - of_k) * more;
   return std::min(static_cast<std::size_t>(std::ceil(scaled)), limits::kEfMax);
 }
 
-bool Calibration::reaches(float recall) const noexcept {
+std::size_t Calibration::ef_for(float recall, std::size_t k) const noexcept {
   std::size_t i = 0;
   while (i + 1 < kRecalls.size() && kRecalls[i] < recall) ++i;
-  return recalls_[i] >= recall;
+  return efs_[i] == 0 ? 0 : ef_for_more(efs_[i], kNeighbors, k);
+}
+
+float Calibration::measured_recall(float recall) const noexcept {
+  std::size_t i = 0;
+  while (i + 1 < kRecalls.size() && kRecalls[i] < recall) ++i;
+  return recalls_[i];
 }
 
 // Between two positions, and beyond the last, ranks grow like a power of the position.

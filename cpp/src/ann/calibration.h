@@ -15,6 +15,9 @@
 
 namespace springg::ann {
 
+// An ef that was found to do for `of_k` neighbors, for k of them: as it is for fewer.
+std::size_t ef_for_more(std::size_t ef, std::size_t of_k, std::size_t k) noexcept;
+
 class Calibration {
  public:
   static constexpr std::size_t kBytes = 128;
@@ -35,8 +38,10 @@ class Calibration {
   // The least ef whose recall of the 10 nearest was the one asked for, or the greatest that was
   // tried; scaled for other k. Recalls between those above take the next higher one's.
   std::size_t ef_for(float recall, std::size_t k) const noexcept;
+  // The recall of the 10 nearest that it had; 0: nothing was measured.
+  float measured_recall(float recall) const noexcept;
   // Whether that ef reached its recall.
-  bool reaches(float recall) const noexcept;
+  bool reaches(float recall) const noexcept { return measured_recall(recall) >= recall; }
   // How far a walk that ends by distance is to look so that it does about the work of one with a
   // pool of ef rows; 0 when that cannot be told.
   float stretch_for(std::size_t ef, std::size_t k) const noexcept;

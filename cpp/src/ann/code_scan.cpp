@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kBlock = 128;  // CodeQuery::rank() takes no more
 
 // Estimates that are kept for exact ranking.
-std::size_t kept(std::size_t k) { return 8 * k + 64; }
+std::size_t kept(std::size_t k, std::size_t rerank) { return std::max(8 * k + 64, rerank); }
 
 // Leaves the best estimates in the thread's pool.
 void pool_by_codes(const quant::Codes& codes, const quant::CodeQuery& query,
@@ -46,7 +46,7 @@ void pool_by_codes(const quant::Codes& codes, const quant::CodeQuery& query,
 
 GraphAnswer scan_codes(const Space& space, const Query& query, const quant::Codes& codes,
                        const base::RowMask& wanted, std::uint32_t begin, std::uint32_t end,
-                       std::size_t k) {
+                       std::size_t k, std::size_t rerank) {
   thread_local quant::CodeQuery code_query;
   GraphAnswer answer;
   const std::size_t rows = wanted.count_below(end) - wanted.count_below(begin);
@@ -55,8 +55,8 @@ GraphAnswer scan_codes(const Space& space, const Query& query, const quant::Code
   code_query.prepare(codes, unit.data());
   answer.distances_computed = rows;
   if (code_query.usable()) {
-    pool_by_codes(codes, code_query, wanted, begin, end, std::min(kept(k), rows));
-    rank_pool_exactly(space, query, k, code_query.deviation(), answer);
+    pool_by_codes(codes, code_query, wanted, begin, end, std::min(kept(k, rerank), rows));
+    rank_pool_exactly(space, query, k, rerank, code_query.deviation(), answer);
   } else {
     TopK top(std::min(k, rows));
     scan_matching(space, query, wanted, begin, end, top);

@@ -17,9 +17,10 @@ namespace springg::ann {
 inline constexpr std::size_t kCodeScanRowsMin = 16;
 
 // The `k` nearest of the rows of `wanted` in [begin, end), nearest first: all are ranked by their
-// codes, and the best of those on their vectors. Exact when no code can stand for the query.
+// codes, and the best of those, at least `rerank`, on their vectors. Exact when no code can stand
+// for the query.
 GraphAnswer scan_codes(const Space& space, const Query& query, const quant::Codes& codes,
                        const base::RowMask& wanted, std::uint32_t begin, std::uint32_t end,
-                       std::size_t k);
+                       std::size_t k, std::size_t rerank);
 
 }  // namespace springg::ann

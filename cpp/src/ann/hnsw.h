@@ -53,6 +53,7 @@ struct GraphQuery {
   // with deleted rows.
   float stretch = 0;
   std::uint32_t hidden = kNoRow;  // a row of the base layer alone that is as if it were not there
+  std::size_t rerank = 0;  // of a walk on codes: so many are ranked on their vectors at the least
 
   // Rows that may be returned, of which none is deleted; null: all that are not. Then `deleted` is
   // not looked at.

@@ -16,8 +16,8 @@ constexpr std::size_t kStep = 8;
 
 }  // namespace
 
-void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, float deviation,
-                       GraphAnswer& answer) {
+void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, std::size_t rerank,
+                       float deviation, GraphAnswer& answer) {
   SearchScratch& scratch = thread_scratch();
   const SearchPool& pool = scratch.pool;
   TopK top(std::min(k, pool.size()));
@@ -30,9 +30,8 @@ void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, fl
     }
     at += count;
   };
-  while (at < std::min(k, pool.size())) {
-    rank_next(std::min({k, pool.size() - at, SearchScratch::kLinksMax}));
-  }
+  const std::size_t least = std::min(std::max(k, rerank), pool.size());
+  while (at < least) rank_next(std::min(least - at, SearchScratch::kLinksMax));
   while (at < pool.size()) {
     const float reach = top.worst() + kDeviations * deviation;
     std::size_t count = 0;
@@ -71,7 +70,7 @@ GraphAnswer SealedGraph::search(const Space& space, const Query& query, const qu
       fill_with_rows(sight, CodeRanker{codes, code_query}, request, kDeviations * deviation);
   answer.distances_computed = filled.distances;
   answer.starved = filled.starved;
-  rank_pool_exactly(space, query, request.k, deviation, answer);
+  rank_pool_exactly(space, query, request.k, request.rerank, deviation, answer);
   return answer;
 }
 

@@ -304,9 +304,9 @@ std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& req
 }
 
 // The k nearest of the pool, whose numbers are rows and whose ranks are estimates with this
-// standard deviation: the best are ranked on their vectors, for as long as an estimate may hide one
-// of the k.
-void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, float deviation,
-                       GraphAnswer& answer);
+// standard deviation: the best, at least k and `rerank`, are ranked on their vectors, for as long
+// as an estimate may hide one of the k.
+void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, std::size_t rerank,
+                       float deviation, GraphAnswer& answer);
 
 }  // namespace springg::ann

@@ -210,6 +210,18 @@ Result<std::uint32_t> DatabaseCore::publish_clear(const base::Uuid& index) {
   return log_ref;
 }
 
+Status DatabaseCore::publish_tuning(IndexImpl& index, const std::optional<SearchTuning>& tuning) {
+  base::MutexLock lock(catalog_mutex_);
+  storage::Manifest next = durable_;
+  const auto at = find_entry(next.indexes, index.uuid());
+  if (at == next.indexes.end()) return failed_precondition("the index was dropped");
+  at->tuning = tuning;
+  SPRINGG_RETURN_IF_ERROR(publish(std::move(next)));
+  // Under the lock: of two calls the later one is shown and kept.
+  index.show_tuning(tuning);
+  return {};
+}
+
 std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
   IndexStats sum;
   for (const auto& index : indexes()) {

@@ -83,6 +83,7 @@ class DatabaseCore final : public IndexHome,
   Result<CheckReport> check(bool repair) const;
 
   Result<std::uint32_t> publish_clear(const base::Uuid& index) override;
+  Status publish_tuning(IndexImpl& index, const std::optional<SearchTuning>& tuning) override;
   Result<std::shared_ptr<const storage::Segment>> write_file(
       const storage::Segment& segment) override SPRINGG_EXCLUDES(files_mutex_);
   void keep_file(const base::Uuid& segment, storage::Lsn lsn) noexcept override

@@ -247,17 +247,20 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
 Status IndexImpl::wait_indexed() {
   return locking_call(*runtime_, [&]() -> Status {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
-    const std::shared_ptr<const View> view = newest();
-    for (const PartView& part : view->parts) {
-      Memtable* memtable = part.part->memtable();
-      if (memtable == nullptr || part.rows < kGraphRowsMin) continue;
-      while (memtable->covered() < part.rows) {
-        const std::uint32_t end = std::min(part.rows, memtable->covered() + kHelpedStepRows);
-        SPRINGG_RETURN_IF_ERROR(memtable->extend_graph(end, runtime_->pool, nullptr, false));
-      }
-    }
-    return {};
+    return cover(*newest(), nullptr);
   });
+}
+
+Status IndexImpl::cover(const View& view, Progress* progress) {
+  for (const PartView& part : view.parts) {
+    Memtable* memtable = part.part->memtable();
+    if (memtable == nullptr || part.rows < kGraphRowsMin) continue;
+    while (memtable->covered() < part.rows) {
+      const std::uint32_t end = std::min(part.rows, memtable->covered() + kHelpedStepRows);
+      SPRINGG_RETURN_IF_ERROR(memtable->extend_graph(end, runtime_->pool, progress, false));
+    }
+  }
+  return {};
 }
 
 }  // namespace springg::engine

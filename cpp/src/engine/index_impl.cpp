@@ -14,6 +14,8 @@ IndexImpl::IndexImpl(std::shared_ptr<Runtime> runtime, IndexHome& home, IndexSta
       options_(state.options),
       log_ref_(state.log_ref),
       name_(std::move(state.name)),
+      default_ef_(engine::default_ef(state.tuning)),
+      tuning_(state.tuning),
       next_sequence_(state.next_sequence),
       views_(make_view(std::move(state.parts), state.next_sequence - 1)) {}
 

@@ -4,7 +4,7 @@
 // Locks, in the order in which they may be taken:
 //   jobs_mutex_    optimize, flush and clear, one at a time
 //   write_mutex_   the active memtable, the next sequence, and who may replace which part
-//   the log's, and that of the views, for the time of copying
+//   the log's, and those of the views and of what tune() chose, for the time of copying
 // Readers take the last one only. Graphs are built, memtables made into segments, and the log
 // waited for without write_mutex_: whoever holds it copies the rows of one call at most. (clear()
 // publishes a manifest under it, and a bulk update() writes its segment.)
@@ -24,6 +24,7 @@
 #include "engine/merge_policy.h"
 #include "engine/row_input.h"
 #include "engine/runtime.h"
+#include "engine/search.h"
 #include "engine/view.h"
 #include "engine/view_queue.h"
 #include "springg/index.h"
@@ -32,10 +33,14 @@
 
 namespace springg::engine {
 
+class IndexImpl;
+
 // What an index asks of the database that it belongs to.
 class IndexHome {
  public:
   virtual ~IndexHome() = default;
+  // Makes what tune() chose durable, then shows it. On an error nothing has changed.
+  virtual Status publish_tuning(IndexImpl& index, const std::optional<SearchTuning>& tuning) = 0;
   // Makes "no rows" durable. Returns what the log calls the index from now on.
   virtual Result<std::uint32_t> publish_clear(const base::Uuid& index) = 0;
 
@@ -69,6 +74,7 @@ struct IndexState {
   std::uint32_t log_ref = 0;
   std::uint64_t next_sequence = 1;
   std::vector<PartView> parts;
+  std::optional<SearchTuning> tuning;
 };
 
 // What a flush is for: that every row is in a segment on the disk, or also that none of these needs
@@ -124,12 +130,18 @@ class IndexImpl final : public Index,
                               Progress* progress) const override;
   Result<std::shared_ptr<const IndexView>> view() const override;
   Status optimize(Progress* progress) override;
+  Result<SearchTuning> tune(const MatrixView* queries, std::optional<double> recall, std::size_t k,
+                            Progress* progress) override;
   Status wait_indexed() override;
   Result<IndexStats> stats() const override;
 
   // For the database, inside its own calls.
   const base::Uuid& uuid() const noexcept { return uuid_; }
   void rename(std::string name) noexcept SPRINGG_EXCLUDES(name_mutex_);
+  std::optional<SearchTuning> tuning() const SPRINGG_EXCLUDES(tuning_mutex_);
+  // What searches do from now on that name no ef.
+  void show_tuning(const std::optional<SearchTuning>& tuning) noexcept
+      SPRINGG_EXCLUDES(tuning_mutex_);
   // Of background work, for the next write to raise.
   void keep_error(Status status);
   // Calls on it fail from now on; its memory goes when the last reader is done.
@@ -250,6 +262,8 @@ class IndexImpl final : public Index,
   // Before a write of `rows` rows: does the builder's work when it has fallen behind.
   Status make_room(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
   Status wait_for_graph(std::size_t rows, Progress* progress);
+  // Until graphs have all rows of the view that are to be in one.
+  Status cover(const View& view, Progress* progress);
   // Waits, at most 2 ms a row, while merges are far behind: writers then go no faster than merges.
   // Deletes, and calls that make segments, do not wait.
   Status slow_down(std::size_t rows, Progress* progress) SPRINGG_EXCLUDES(write_mutex_);
@@ -321,6 +335,12 @@ class IndexImpl final : public Index,
 
   mutable base::Mutex name_mutex_;
   std::string name_ SPRINGG_GUARDED_BY(name_mutex_);
+
+  // Of tuning_, what searches read.
+  std::atomic<DefaultEf> default_ef_;
+  static_assert(std::atomic<DefaultEf>::is_always_lock_free);
+  mutable base::Mutex tuning_mutex_;
+  std::optional<SearchTuning> tuning_ SPRINGG_GUARDED_BY(tuning_mutex_);
 
   base::Mutex jobs_mutex_;
   base::Mutex write_mutex_;

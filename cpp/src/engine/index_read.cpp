@@ -6,6 +6,7 @@
 #include "engine/index_impl.h"
 #include "engine/index_view.h"
 #include "engine/search.h"
+#include "engine/search_explanation.h"
 #include "engine/vector_codec.h"
 
 namespace springg::engine {
@@ -63,7 +64,8 @@ Result<SearchResult> IndexImpl::search(const MatrixView& queries, const SearchOp
   return call(*runtime_, [&]() -> Result<SearchResult> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     const std::shared_ptr<const View> view = current();
-    return checked_search(*view, options_, queries, options, runtime_->pool, progress);
+    return checked_search(*view, options_, default_ef_.load(), queries, options, runtime_->pool,
+                          progress);
   });
 }
 
@@ -71,7 +73,7 @@ Result<std::shared_ptr<const IndexView>> IndexImpl::view() const {
   return call(*runtime_, [&]() -> Result<std::shared_ptr<const IndexView>> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     return std::shared_ptr<const IndexView>(
-        std::make_shared<const IndexViewImpl>(current(), options_, runtime_));
+        std::make_shared<const IndexViewImpl>(current(), options_, default_ef_.load(), runtime_));
   });
 }
 
@@ -80,6 +82,7 @@ Result<IndexStats> IndexImpl::stats() const {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     IndexStats stats = collect_stats();
     stats.background_error = background_error();
+    stats.search = explain_search(*current(), options_, tuning());
     return stats;
   });
 }

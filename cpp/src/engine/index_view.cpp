@@ -37,8 +37,8 @@ std::vector<std::uint32_t> live_before_blocks(const PartView& part) {
 }  // namespace
 
 IndexViewImpl::IndexViewImpl(std::shared_ptr<const View> view, const IndexOptions& options,
-                             std::shared_ptr<Runtime> runtime)
-    : view_(std::move(view)), options_(options), runtime_(std::move(runtime)) {
+                             const DefaultEf& choice, std::shared_ptr<Runtime> runtime)
+    : view_(std::move(view)), options_(options), choice_(choice), runtime_(std::move(runtime)) {
   std::size_t end = 0;
   for (const PartView& part : view_->parts) {
     ends_.push_back(end += part.live_rows());
@@ -145,7 +145,7 @@ void IndexViewImpl::copy_vectors(void* out) const {
 Result<SearchResult> IndexViewImpl::search(const MatrixView& queries, const SearchOptions& options,
                                            Progress* progress) const {
   return call(*runtime_, [&]() -> Result<SearchResult> {
-    return checked_search(*view_, options_, queries, options, runtime_->pool, progress);
+    return checked_search(*view_, options_, choice_, queries, options, runtime_->pool, progress);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/function_ref.h"
 #include "engine/runtime.h"
+#include "engine/search.h"
 #include "engine/view.h"
 #include "springg/index.h"
 
@@ -16,7 +17,7 @@ namespace springg::engine {
 class IndexViewImpl final : public IndexView {
  public:
   IndexViewImpl(std::shared_ptr<const View> view, const IndexOptions& options,
-                std::shared_ptr<Runtime> runtime);
+                const DefaultEf& choice, std::shared_ptr<Runtime> runtime);
 
   std::size_t rows() const override { return view_->live_rows; }
   IdColumn ids(std::size_t begin, std::size_t end) const override;
@@ -38,6 +39,7 @@ class IndexViewImpl final : public IndexView {
 
   std::shared_ptr<const View> view_;
   IndexOptions options_;
+  DefaultEf choice_;
   std::shared_ptr<Runtime> runtime_;
   std::vector<std::size_t> ends_;  // live rows up to the end of each part
   // For each part, live rows before each 4096 of its rows, so that a scan in batches does not count

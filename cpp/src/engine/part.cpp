@@ -8,7 +8,8 @@
 namespace springg::engine {
 
 ann::GraphAnswer Part::scan_matching(const ann::Query& query, const base::RowMask& wanted,
-                                     std::uint32_t begin, std::uint32_t end, std::size_t k) const {
+                                     std::uint32_t begin, std::uint32_t end, std::size_t k,
+                                     std::size_t /*rerank*/) const {
   compare_matching(wanted, begin, end);
   ann::GraphAnswer answer;
   answer.distances_computed = wanted.count_below(end) - wanted.count_below(begin);

@@ -43,11 +43,16 @@ class Part {
                                         const ann::GraphQuery& request) const = 0;
   // The ef that was measured to give the k nearest with this recall; 0: it was not measured.
   virtual std::size_t ef_for(float /*recall*/, std::size_t /*k*/) const noexcept { return 0; }
+  // What the ef for 10 of them was measured to have; 0: it was not.
+  virtual float measured_recall(float /*recall*/) const noexcept { return 0; }
+  // What its graph is walked on; none: its vectors.
+  virtual std::optional<quant::CodeKind> code_kind() const noexcept { return std::nullopt; }
   // The k nearest of the rows of `wanted` in [begin, end), each of them measured: on codes where
-  // the part has some and the rows are many. Vectors that are measured are compared first.
+  // the part has some and the rows are many, then at least `rerank` on their vectors. Vectors that
+  // are measured are compared first.
   virtual ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
-                                         std::uint32_t begin, std::uint32_t end,
-                                         std::size_t k) const;
+                                         std::uint32_t begin, std::uint32_t end, std::size_t k,
+                                         std::size_t rerank) const;
   // What a walk, and scan_matching(), read of a row.
   virtual std::size_t walked_row_bytes() const noexcept { return space().vectors.stride; }
   virtual PartBytes bytes() const = 0;

@@ -90,13 +90,13 @@ Status Replica::load(const storage::ManifestStamp& stamp, Keep keep) {
   for (storage::IndexEntry& entry : entries) {
     Source& source = *next.sources.at(entry.log_ref);
     source.entry = std::move(entry);
-    if (source.fresh == nullptr) continue;
     if (source.index == nullptr) {
       source.index = std::move(source.fresh);
-    } else {
+    } else if (source.fresh != nullptr) {
       source.index->take_state(*source.fresh);
       source.fresh = nullptr;
     }
+    source.index->show_tuning(source.entry.tuning);
   }
   state_ = std::move(next);
   stamp_ = stamp;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "ann/calibration.h"
 #include "engine/vector_codec.h"
 #include "kernels/dispatch.h"
 
@@ -14,9 +15,6 @@ namespace {
 
 // For parts whose graphs were not measured.
 constexpr std::size_t kEfDefault = 64;
-// What is asked of a part's measurement where the caller names no ef. Queries may be less like the
-// rows than rows are like each other: the promise is 0.95.
-constexpr float kRecallDefault = 0.98F;
 // A scan below this is done before another thread has woken up.
 constexpr std::size_t kParallelScanBytes = std::size_t{4} << 20;
 // Queries of a batch that a thread takes at a time.
@@ -102,27 +100,46 @@ void compare_found(const View& view, const std::vector<HitList>& hits) {
   }
 }
 
-// The greatest that a part asks for. What was measured is not of a filter's rows, which may be far
-// from the query.
-std::size_t chosen_ef(const View& view, std::size_t k, bool filtered) {
+}  // namespace
+
+DefaultEf default_ef(const std::optional<SearchTuning>& tuning) noexcept {
+  DefaultEf choice;
+  if (!tuning.has_value()) return choice;
+  choice.recall = static_cast<float>(tuning->recall);
+  if (tuning->queries == 0) return choice;
+  choice.ef = static_cast<std::uint16_t>(tuning->ef);
+  choice.k = static_cast<std::uint16_t>(tuning->k);
+  return choice;
+}
+
+// What was measured is not of a filter's rows, which may be far from the query.
+std::size_t chosen_ef(const View& view, const DefaultEf& choice, std::size_t k, bool filtered) {
   const std::size_t unmeasured = std::clamp(2 * k, kEfDefault, limits::kEfMax);
   std::size_t ef = filtered ? unmeasured : 0;
+  if (choice.ef != 0) return std::max(ef, ann::ef_for_more(choice.ef, choice.k, k));
   for (const PartView& part : view.parts) {
-    const std::size_t measured = part.part->ef_for(kRecallDefault, k);
+    const std::size_t measured = part.part->ef_for(choice.recall, k);
     // A graph that was not measured asks for as much as if none had been.
-    const bool walked = part.part->covered() > 4 * unmeasured;
+    const bool walked = !is_short(part, unmeasured);
     ef = std::max(ef, measured == 0 && walked ? unmeasured : measured);
   }
   return ef == 0 ? unmeasured : ef;
 }
-
-}  // namespace
 
 Status check_search(const IndexOptions& index, const MatrixView& queries,
                     const SearchOptions& options) {
   SPRINGG_RETURN_IF_ERROR(check_range("k", options.k, limits::kMax));
   if (options.ef.has_value()) {
     SPRINGG_RETURN_IF_ERROR(check_range("ef", *options.ef, limits::kEfMax));
+  }
+  if (options.rerank == std::size_t{0}) {
+    return invalid_argument("rerank out of range: expected 1.." +
+                            std::to_string(limits::kRerankMax) +
+                            ", got 0: scores come from the stored vectors, so the k best are "
+                            "always ranked on them");
+  }
+  if (options.rerank.has_value()) {
+    SPRINGG_RETURN_IF_ERROR(check_range("rerank", *options.rerank, limits::kRerankMax));
   }
   if (options.min_score.has_value() && std::isnan(*options.min_score)) {
     return invalid_argument("min_score is nan: expected a number");
@@ -135,17 +152,19 @@ Status check_search(const IndexOptions& index, const MatrixView& queries,
 }
 
 Result<SearchResult> checked_search(const View& view, const IndexOptions& index,
-                                    const MatrixView& queries, const SearchOptions& options,
-                                    ThreadPool& pool, Progress* progress) {
+                                    const DefaultEf& choice, const MatrixView& queries,
+                                    const SearchOptions& options, ThreadPool& pool,
+                                    Progress* progress) {
   SPRINGG_RETURN_IF_ERROR(check_search(index, queries, options));
-  auto found = search_view(view, index, queries, options, pool, progress);
+  auto found = search_view(view, index, choice, queries, options, pool, progress);
   SPRINGG_RETURN_IF_ERROR(check_readable(view.parts));
   return found;
 }
 
 Result<SearchResult> search_view(const View& view, const IndexOptions& index,
-                                 const MatrixView& queries, const SearchOptions& options,
-                                 ThreadPool& pool, Progress* progress) {
+                                 const DefaultEf& choice, const MatrixView& queries,
+                                 const SearchOptions& options, ThreadPool& pool,
+                                 Progress* progress) {
   std::vector<HitList> hits(queries.rows);
   Poller poller(progress, queries.rows);
   std::uint64_t distances = 0;
@@ -155,9 +174,11 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
   }
   const std::uint64_t rows = matches.has_value() ? matches->rows : view.live_rows;
   if (rows != 0 && queries.rows != 0) {
-    const std::size_t ef =
-        std::max(options.ef.value_or(chosen_ef(view, options.k, matches.has_value())), options.k);
     const MatchSet* const filter = matches.has_value() ? &*matches : nullptr;
+    const std::size_t ef =
+        std::max(options.ef.has_value() ? *options.ef
+                                        : chosen_ef(view, choice, options.k, filter != nullptr),
+                 options.k);
     std::vector<PartPlan> plans;
     if (filter != nullptr && !scans(options)) {
       plans = plan_parts(
@@ -169,7 +190,8 @@ Result<SearchResult> search_view(const View& view, const IndexOptions& index,
         scans(options) || (filter != nullptr && queries.rows > 1 && scans_alone(plans));
     const bool threads = scan ? worth_threads(rows, index, queries.rows) : queries.rows > 1;
     LimitedExecutor executor(pool, threads ? options.threads : 1);
-    const SearchJob job{view, index, options.k, ef, executor, poller, filter, std::move(plans)};
+    const SearchJob job{view,   index,  options.k,       ef, options.rerank.value_or(0), executor,
+                        poller, filter, std::move(plans)};
     distances = scan ? scan_all(job, queries, hits) : walk_all(job, queries, hits);
     SPRINGG_RETURN_IF_ERROR(poller.status());
     if (!scan) compare_found(view, hits);

@@ -20,18 +20,34 @@
 
 namespace springg::engine {
 
-// k, ef, width, finite queries, threads.
+// What is asked of a part's calibration where nobody chose. Queries may be less like the rows than
+// rows are like each other: the promise is 0.95.
+inline constexpr float kRecallDefault = 0.98F;
+
+// What searches do that name no ef, in one word: searches read it while tune() replaces it.
+struct DefaultEf {
+  float recall = kRecallDefault;  // asked of each part's calibration,
+  std::uint16_t ef = 0;           // unless this stands for all parts, of a search for k
+  std::uint16_t k = 0;
+};
+DefaultEf default_ef(const std::optional<SearchTuning>& tuning) noexcept;
+// What it comes to: the greatest that a part asks for.
+std::size_t chosen_ef(const View& view, const DefaultEf& choice, std::size_t k, bool filtered);
+
+// k, ef, rerank, width, finite queries, threads.
 Status check_search(const IndexOptions& index, const MatrixView& queries,
                     const SearchOptions& options);
 
 // check_search(), search_view(), and whether what it read could be read.
 Result<SearchResult> checked_search(const View& view, const IndexOptions& index,
-                                    const MatrixView& queries, const SearchOptions& options,
-                                    ThreadPool& pool, Progress* progress);
+                                    const DefaultEf& choice, const MatrixView& queries,
+                                    const SearchOptions& options, ThreadPool& pool,
+                                    Progress* progress);
 // Options are checked already.
 Result<SearchResult> search_view(const View& view, const IndexOptions& index,
-                                 const MatrixView& queries, const SearchOptions& options,
-                                 ThreadPool& pool, Progress* progress);
+                                 const DefaultEf& choice, const MatrixView& queries,
+                                 const SearchOptions& options, ThreadPool& pool,
+                                 Progress* progress);
 
 struct Hit {
   float rank = 0;
@@ -54,12 +70,15 @@ struct SearchJob {
   const IndexOptions& index;
   std::size_t k;
   std::size_t ef;
+  std::size_t rerank;
   base::Executor& executor;
   Poller& poller;
   const MatchSet* matches;      // null: no filter
   std::vector<PartPlan> plans;  // one a part, when there is a filter
 };
 
+// Whether its graph covers so few rows that a scan is no slower than a walk this wide.
+bool is_short(const PartView& part, std::size_t ef) noexcept;
 // How wide to walk a part that is expected to have this share of the k results.
 std::size_t ef_of_share(std::size_t k, std::size_t ef, double share);
 // Best k of `hits` in order; the rest is cut off.

@@ -46,7 +46,7 @@ PartPlan plan_part(const PartView& part, const base::RowMask& matching, std::siz
   PartPlan plan;
   const std::uint32_t covered = part.covered();
   const std::uint32_t matches = matching.count_below(covered);
-  if (covered <= request.ef * 4 || matches == 0) return plan;
+  if (is_short(part, request.ef) || matches == 0) return plan;
   const auto ef = static_cast<double>(part_ef);
   const auto rows = static_cast<double>(matches);
   const std::size_t bytes = part.part->walked_row_bytes();

@@ -30,9 +30,8 @@ class PartSearch {
   std::uint32_t rows() const noexcept {
     return matching_ == nullptr ? part_.live_rows() : matching_->size();
   }
-  // A walk looks at some dozen rows for each place of its pool: a part of few rows is scanned.
   bool is_scanned() const {
-    return part_.covered() <= job_.ef * 4 || (plan_ != nullptr && plan_->path == PartPath::kScan);
+    return is_short(part_, job_.ef) || (plan_ != nullptr && plan_->path == PartPath::kScan);
   }
   // Walks the graph, and scans what it does not cover. Returns the distances computed.
   std::uint64_t run(std::size_t ef, HitList& hits) const {
@@ -57,6 +56,7 @@ class PartSearch {
     asked.ef = ef;
     asked.deleted = deleted_;
     asked.row_limit = covered;
+    asked.rerank = job_.rerank;
     if (matching_ == nullptr) return asked;
     asked.matching = matching_;
     asked.walk = plan_->path == PartPath::kPlain ? ann::MatchWalk::kPlain : ann::MatchWalk::kTwoHop;
@@ -80,7 +80,7 @@ class PartSearch {
     const std::uint32_t end = part_.rows;
     if (matching_ != nullptr) {
       const ann::GraphAnswer answer =
-          part_.part->scan_matching(query_, *matching_, begin, end, job_.k);
+          part_.part->scan_matching(query_, *matching_, begin, end, job_.k, job_.rerank);
       add(answer.neighbors, hits);
       return answer.distances_computed;
     }
@@ -123,6 +123,9 @@ std::uint64_t walk_narrow_parts_again(const SearchJob& job, const ann::Query& qu
 }
 
 }  // namespace
+
+// A walk looks at some dozen rows for each place of its pool.
+bool is_short(const PartView& part, std::size_t ef) noexcept { return part.covered() <= ef * 4; }
 
 // Were the results drawn at random, the part's number of them would be binomial.
 std::size_t ef_of_share(std::size_t k, std::size_t ef, double share) {

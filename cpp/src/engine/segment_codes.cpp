@@ -70,11 +70,10 @@ Status prepare_search(storage::SegmentBuilder& builder, const ann::Space& space,
         builder.allocate_codes(quant::codes_bytes(*kind, space.metric, space.dimensions, rows)));
     const quant::Encoder encoder(source_of(space, rows), *kind, bytes);
     SPRINGG_ASSIGN_OR_RETURN(const bool whole, encode_all(encoder, rows, executor, progress));
-    if (whole) {
-      codes = quant::open_codes(bytes, space.metric, space.dimensions, rows);
-    } else {
-      builder.drop_codes();
-    }
+    if (whole) codes = quant::open_codes(bytes, space.metric, space.dimensions, rows);
+    // Of rows that are all equal codes say nothing.
+    if (codes.has_value() && codes->length == 0) codes.reset();
+    if (!codes.has_value()) builder.drop_codes();
   }
   SPRINGG_ASSIGN_OR_RETURN(const ann::SealedGraph sealed, ann::SealedGraph::open(graph, rows));
   std::array<std::byte, ann::Calibration::kBytes> calibration{};

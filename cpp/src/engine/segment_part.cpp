@@ -32,13 +32,13 @@ SegmentPart::SegmentPart(std::shared_ptr<const storage::Segment> segment,
 }
 
 ann::GraphAnswer SegmentPart::scan_matching(const ann::Query& query, const base::RowMask& wanted,
-                                            std::uint32_t begin, std::uint32_t end,
-                                            std::size_t k) const {
+                                            std::uint32_t begin, std::uint32_t end, std::size_t k,
+                                            std::size_t rerank) const {
   const std::size_t rows = wanted.count_below(end) - wanted.count_below(begin);
   if (!codes_.has_value() || rows < k * ann::kCodeScanRowsMin) {
-    return Part::scan_matching(query, wanted, begin, end, k);
+    return Part::scan_matching(query, wanted, begin, end, k, rerank);
   }
-  return ann::scan_codes(space_, query, *codes_, wanted, begin, end, k);
+  return ann::scan_codes(space_, query, *codes_, wanted, begin, end, k, rerank);
 }
 
 Result<std::shared_ptr<SegmentPart>> SegmentPart::open(

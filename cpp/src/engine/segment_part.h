@@ -40,9 +40,15 @@ class SegmentPart final : public Part, public BackgroundTask {
   std::size_t ef_for(float recall, std::size_t k) const noexcept override {
     return calibration_.ef_for(recall, k);
   }
+  float measured_recall(float recall) const noexcept override {
+    return calibration_.measured_recall(recall);
+  }
+  std::optional<quant::CodeKind> code_kind() const noexcept override {
+    return codes_.has_value() ? std::optional(codes_->kind) : std::nullopt;
+  }
   ann::GraphAnswer scan_matching(const ann::Query& query, const base::RowMask& wanted,
-                                 std::uint32_t begin, std::uint32_t end,
-                                 std::size_t k) const override;
+                                 std::uint32_t begin, std::uint32_t end, std::size_t k,
+                                 std::size_t rerank) const override;
   std::size_t walked_row_bytes() const noexcept override {
     return codes_.has_value() ? codes_->stride : space_.vectors.stride;
   }

@@ -89,6 +89,7 @@ Result<IndexState> open_stored_index(const storage::IndexEntry& entry, StoredPar
   state.options = entry.options;
   state.log_ref = entry.log_ref;
   state.next_sequence = entry.next_sequence;
+  state.tuning = entry.tuning;
   std::uint64_t last = 0;
   for (const storage::SegmentEntry& segment : entry.segments) {
     SPRINGG_ASSIGN_OR_RETURN(std::optional<PartView> part, open(segment));

@@ -34,6 +34,7 @@ struct IndexEntry {
   IndexOptions options;
   std::uint64_t next_sequence = 1;
   std::vector<SegmentEntry> segments;  // by first sequence
+  std::optional<SearchTuning> tuning = std::nullopt;
 };
 
 struct Manifest {

@@ -3,6 +3,8 @@
 
 #include <simdjson.h>
 
+#include <array>
+#include <charconv>
 #include <limits>
 #include <optional>
 #include <set>
@@ -40,6 +42,12 @@ class ObjectWriter {
     key(name);
     out_ += std::to_string(value);
   }
+  void real(std::string_view name, double value) {  // finite; it comes back as it was
+    std::array<char, 32> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+    key(name);
+    out_.append(digits.data(), end.ptr);
+  }
   void text(std::string_view name, std::string_view value) {
     key(name);
     append_quoted(value, out_);
@@ -75,6 +83,16 @@ void append_options(const IndexOptions& options, std::string& out) {
   object.end();
 }
 
+void append_tuning(const SearchTuning& tuning, std::string& out) {
+  ObjectWriter object(out);
+  object.real("recall", tuning.recall);
+  if (tuning.reached) object.real("reached", *tuning.reached);
+  object.number("ef", tuning.ef);
+  object.number("k", tuning.k);
+  object.number("queries", tuning.queries);
+  object.end();
+}
+
 void append_index(const IndexEntry& index, std::string& out) {
   ObjectWriter object(out);
   object.text("name", index.name);
@@ -83,6 +101,10 @@ void append_index(const IndexEntry& index, std::string& out) {
   object.number("lsn", index.lsn);
   object.key("options");
   append_options(index.options, out);
+  if (index.tuning) {
+    object.key("tuning");
+    append_tuning(*index.tuning, out);
+  }
   object.number("next_sequence", index.next_sequence);
   object.key("segments");
   out += '[';
@@ -116,6 +138,22 @@ class ObjectReader {
     return value;
   }
 
+  // 0..1
+  double share(const char* name) {
+    double value = 0;
+    if (!status_.ok()) return 0;
+    if (object_[name].get_double().get(value) != simdjson::SUCCESS) {
+      return fail(name, "expected a number"), 0;
+    }
+    if (value >= 0 && value <= 1) return value;
+    return fail(name, "expected 0 to 1, got " + std::to_string(value)), 0;
+  }
+
+  // False when there is no such field, and when something was wrong before.
+  bool has(const char* name) const {
+    return status_.ok() && object_[name].error() != simdjson::NO_SUCH_FIELD;
+  }
+
   std::string_view text(const char* name) {
     std::string_view value;
     if (status_.ok() && object_[name].get_string().get(value) != simdjson::SUCCESS) {
@@ -134,7 +172,7 @@ class ObjectReader {
   }
 
   std::optional<base::Uuid> optional_uuid(const char* name) {
-    if (!status_.ok() || object_[name].error() == simdjson::NO_SUCH_FIELD) return std::nullopt;
+    if (!has(name)) return std::nullopt;
     return uuid(name);
   }
 
@@ -205,6 +243,16 @@ IndexOptions read_options(ObjectReader object) {
   return options;
 }
 
+SearchTuning read_tuning(ObjectReader object) {
+  SearchTuning tuning;
+  tuning.recall = object.share("recall");
+  if (object.has("reached")) tuning.reached = object.share("reached");
+  tuning.ef = object.number("ef", 1, limits::kEfMax);
+  tuning.k = object.number("k", 1, limits::kGraphSearchKMax);
+  tuning.queries = object.number("queries", 0, kAny);
+  return tuning;
+}
+
 IndexEntry read_index(simdjson::dom::element element, const std::string& where, Status& status) {
   ObjectReader object(element, where, status);
   IndexEntry index;
@@ -214,6 +262,10 @@ IndexEntry read_index(simdjson::dom::element element, const std::string& where, 
   index.lsn = object.number("lsn", 0, kAny);
   const simdjson::dom::element options = object.object("options");
   if (status.ok()) index.options = read_options(ObjectReader(options, where + "options.", status));
+  if (object.has("tuning")) {
+    const simdjson::dom::element tuning = object.object("tuning");
+    index.tuning = read_tuning(ObjectReader(tuning, where + "tuning.", status));
+  }
   index.next_sequence = object.number("next_sequence", 1, kAny);
   object.each("segments", [&](simdjson::dom::element segment, const std::string& place) {
     index.segments.push_back(read_segment(ObjectReader(segment, place, status)));

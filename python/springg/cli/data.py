@@ -375,11 +375,12 @@ def show_database(
 
 
 def flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Return settings with nested ones as `bytes.vectors`."""
+    """Return settings with nested ones as `bytes.vectors` and `search.parts.0.rows`."""
     rows: list[tuple[str, Any]] = []
     for key, value in settings.items():
-        if isinstance(value, dict):
-            rows += [(f"{key}.{inner}", item) for inner, item in value.items()]
+        nested = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(nested, dict):
+            rows += flat({f"{key}.{inner}": item for inner, item in nested.items()})
         else:
             rows.append((key, value))
     return rows

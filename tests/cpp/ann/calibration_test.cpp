@@ -89,6 +89,7 @@ TEST_CASE("queries that were not rows find what the calibration says they will")
           CHECK(ef >= before);
           // A dot product has no nearest neighborhood to walk to.
           if (metric != Metric::kDot) CHECK(calibration.reaches(target));
+          CHECK(calibration.reaches(target) == (calibration.measured_recall(target) >= target));
           CHECK(sealed.recall(queries, ef, calibration.stretch_for(ef, 10)) >=
                 double{target} - 0.03);
           before = ef;
@@ -146,6 +147,11 @@ TEST_CASE("an ef for more neighbors is wider, and never beyond the limit") {
   CHECK(calibration.ef_for(0.95F, 100) > ten);
   CHECK(calibration.ef_for(0.99F, 4096) == limits::kEfMax);
   CHECK(Calibration().ef_for(0.95F, 10) == 0);
+  CHECK(Calibration().measured_recall(0.9F) == 0);
+  CHECK(ef_for_more(100, 20, 10) == 100);
+  CHECK(ef_for_more(100, 20, 80) == 80 + 80 * 2);
+  CHECK(ef_for_more(10, 10, 40) == 40);
+  CHECK(ef_for_more(4096, 1, 4096) == limits::kEfMax);
   CHECK(Calibration().stretch_for(64, 10) == 0);
 }
 

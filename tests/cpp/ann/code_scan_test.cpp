@@ -59,7 +59,7 @@ TEST_CASE("a scan on codes finds what a scan of the vectors finds, with its dist
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const Query query(stored.space(), queries.row(q));
     const GraphAnswer answer =
-        scan_codes(stored.space(), query, coded.codes, wanted, 300, 2900, 10);
+        scan_codes(stored.space(), query, coded.codes, wanted, 300, 2900, 10, 0);
     const auto all = exactly(stored, queries.row(q), wanted, 300, 2900, kRows);
     REQUIRE(answer.neighbors.size() == 10);
     CHECK(test::is_sorted(answer.neighbors));
@@ -75,6 +75,27 @@ TEST_CASE("a scan on codes finds what a scan of the vectors finds, with its dist
   CHECK(found >= 396);  // of 400
 }
 
+TEST_CASE("a scan on codes ranks as many rows on their vectors as it is told to") {
+  const StoredRows stored(test::clustered(kRows, kDimensions, 20, 1), Metric::kL2,
+                          ScalarType::kFloat32);
+  const Coded coded(stored, quant::CodeKind::kHalfByte);
+  const Matrix queries = test::clustered(1, kDimensions, 20, 2);
+  base::RowMask wanted(kRows);
+  for (std::uint32_t row = 0; row < kRows; ++row) wanted.insert(row);
+  const auto ranked = [&](std::size_t rerank) {
+    return scan_codes(stored.space(), Query(stored.space(), queries.row(0)), coded.codes, wanted, 0,
+                      kRows, 10, rerank)
+               .distances_computed -
+           kRows;
+  };
+  const std::uint64_t adaptive = ranked(0);
+  CHECK(adaptive < 100);
+  CHECK(ranked(5) == adaptive);  // never fewer than k
+  CHECK(ranked(100) == 100);
+  CHECK(ranked(1000) == 1000);  // beyond what it keeps by itself
+  CHECK(ranked(2 * kRows) == kRows);
+}
+
 TEST_CASE("fewer rows than k are all found on codes, and a query beyond them is measured exactly") {
   const StoredRows stored(test::clustered(kRows, kDimensions, 20, 1), Metric::kL2,
                           ScalarType::kFloat32);
@@ -84,7 +105,7 @@ TEST_CASE("fewer rows than k are all found on codes, and a query beyond them is 
   for (const std::uint32_t row : {5U, 700U, 2999U}) wanted.insert(row);
   const auto ask = [&](std::size_t k) {
     return scan_codes(stored.space(), Query(stored.space(), queries.row(0)), coded.codes, wanted, 0,
-                      kRows, k)
+                      kRows, k, 0)
         .neighbors;
   };
   CHECK(ask(10) == exactly(stored, queries.row(0), wanted, 0, kRows, 10));

@@ -135,7 +135,10 @@ TEST_CASE("changes of the catalogue that fail leave it as it was") {
     CHECK_FALSE(database->drop_index("words").ok());
     fail_at(files, call, false);
     CHECK_FALSE(index->clear().ok());
+    fail_at(files, call, false);
+    CHECK_FALSE(index->tune(nullptr, 0.9, 10, nullptr).ok());
     files.clear_faults();
+    CHECK_FALSE(require_value(index->stats()).search.tuning.has_value());
     CHECK(require_value(database->index_names()) == std::vector<std::string>{"words"});
     CHECK(row_count(*index) == 10);
   }
@@ -154,6 +157,8 @@ TEST_CASE("a change of the catalogue whose name may not be on the disk leaves al
       {[](Database& in, Index&) { return in.rename_index("words", "terms"); }, {10}},
       {[](Database& in, Index&) { return in.drop_index("words"); }, {10, 0}},
       {[](Database&, Index& index) { return index.clear(); }, {10, 0}},
+      {[](Database&, Index& index) { return index.tune(nullptr, 0.9, 10, nullptr).status(); },
+       {10}},
   };
   for (const auto& [change, allowed] : changes) {
     io::FaultFileSystem files;

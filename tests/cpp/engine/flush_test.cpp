@@ -19,6 +19,9 @@ constexpr std::uint64_t kRows = 8000;  // enough for a graph that takes a while
 class NoHome final : public engine::IndexHome {
  public:
   Result<std::uint32_t> publish_clear(const base::Uuid&) override { return std::uint32_t{2}; }
+  Status publish_tuning(engine::IndexImpl&, const std::optional<SearchTuning>&) override {
+    return {};
+  }
   Result<std::shared_ptr<const storage::Segment>> write_file(const storage::Segment&) override {
     return std::shared_ptr<const storage::Segment>();
   }

@@ -31,6 +31,7 @@ Manifest sample(std::uint64_t generation = 42) {
   books.options = {384, Metric::kDot, ScalarType::kFloat16, Quantization::kInt8,
                    24,  300,          ~std::uint64_t{0}};
   books.segments = {{uuid_of(3), 100, 40'960, uuid_of(4)}, {uuid_of(5), 17, 36'864, {}}};
+  books.tuning = SearchTuning{0.95, 0.9609375, 48, 10, 500};
   IndexEntry words{"words", uuid_of(6), 1, 7, {}, 1, {}};
   words.options.dimensions = 65'536;
   return {uuid_of(1), generation, 7, 12, 4, 1'700'000'000'123, {books, words}};
@@ -71,6 +72,8 @@ TEST_CASE("a manifest comes back as it was published") {
   CHECK(manifest.indexes[0].options == sample().indexes[0].options);
   CHECK(manifest.indexes[0].segments[0].delta == uuid_of(4));
   CHECK_FALSE(manifest.indexes[0].segments[1].delta);
+  CHECK(manifest.indexes[0].tuning == sample().indexes[0].tuning);
+  CHECK_FALSE(manifest.indexes[1].tuning);
   CHECK(manifest.indexes[0].log_ref == 3);
   CHECK(manifest.indexes[0].lsn == 9);
   CHECK(manifest.indexes[0].next_sequence == 118);
@@ -178,6 +181,36 @@ TEST_CASE("fields that are missing or out of range are damage that names them") 
   CHECK(read_content("[]").code() == ErrorCode::kCorruption);
   CHECK(read_content(std::string(100'000, '[')).code() == ErrorCode::kCorruption);
   CHECK(read_content(good, 41).code() == ErrorCode::kCorruption);
+}
+
+TEST_CASE("what a search was tuned to comes back to the bit, and is not needed") {
+  Manifest manifest = sample();
+  for (const double recall : {0.1, 1.0, 1.0 / 3, 5e-324, 0.9999999999999999}) {
+    manifest.indexes[1].tuning = SearchTuning{recall, std::nullopt, 4096, 4096, 0};
+    const auto read = decode_manifest(encode_manifest(manifest));
+    REQUIRE(read.ok());
+    CHECK(read->indexes[1].tuning == manifest.indexes[1].tuning);
+  }
+  const std::string good = encode_manifest(sample());
+  const std::string_view tuning = R"("tuning":{"recall":0.95,"reached":0.9609375,"ef":48,"k":10,)";
+  // As releases before it wrote manifests.
+  const std::string before = replaced(good, std::string(tuning) + R"("queries":500},)", "");
+  REQUIRE(decode_manifest(before).ok());
+  CHECK_FALSE(decode_manifest(before)->indexes[0].tuning);
+  const auto refused = [&](std::string_view from, std::string_view to, std::string_view field) {
+    const Status status = read_content(replaced(good, from, to));
+    INFO(status.message());
+    return status.code() == ErrorCode::kCorruption && testing::says(status, field);
+  };
+  CHECK(refused("0.95", "1.5", "'indexes[0].tuning.recall': expected 0 to 1"));
+  CHECK(refused("0.95", "\"0.95\"", "'indexes[0].tuning.recall': expected a number"));
+  CHECK(refused("0.9609375", "-1", "'indexes[0].tuning.reached'"));
+  CHECK(refused("\"ef\":48", "\"ef\":4097", "'indexes[0].tuning.ef'"));
+  CHECK(refused("\"ef\":48", "\"ef\":0", "'indexes[0].tuning.ef'"));
+  CHECK(refused("\"k\":10", "\"k\":4097", "'indexes[0].tuning.k'"));
+  CHECK(refused("\"queries\"", "\"query\"", "'indexes[0].tuning.queries'"));
+  CHECK(refused(R"({"recall":0.95,"reached":0.9609375,"ef":48,"k":10,"queries":500})", "5",
+                "'indexes[0].tuning.': expected an object"));
 }
 
 TEST_CASE("a manifest that could not be read again is not published") {
