@@ -22,12 +22,12 @@ namespace springg::engine {
 
 // What is asked of a part's calibration where nobody chose. Queries may be less like the rows than
 // rows are like each other: the promise is 0.95.
-inline constexpr float kRecallDefault = 0.98F;
+inline constexpr double kRecallDefault = 0.98;
 
 // What searches do that name no ef, in one word: searches read it while tune() replaces it.
 struct DefaultEf {
-  float recall = kRecallDefault;  // asked of each part's calibration,
-  std::uint16_t ef = 0;           // unless this stands for all parts, of a search for k
+  float recall = static_cast<float>(kRecallDefault);  // asked of each part's calibration,
+  std::uint16_t ef = 0;  // unless this stands for all parts, of a search for k
   std::uint16_t k = 0;
 };
 DefaultEf default_ef(const std::optional<SearchTuning>& tuning) noexcept;

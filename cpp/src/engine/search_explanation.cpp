@@ -7,6 +7,7 @@
 
 #include "ann/calibration.h"
 #include "engine/search.h"
+#include "engine/search_tuning.h"
 #include "engine/segment_codes.h"
 #include "engine/segment_part.h"
 
@@ -76,7 +77,7 @@ PartExplanation explain_part(const View& view, const PartView& part, const Index
   one.ef = ef_of_share(kExplainedK, ef,
                        static_cast<double>(one.rows) / static_cast<double>(view.live_rows));
   const float measured = part.part->measured_recall(choice.recall);
-  if (choice.ef == 0 && measured > 0) one.reached = double{measured};
+  if (choice.ef == 0 && measured > 0) one.reached = rounded_recall(measured);
   return one;
 }
 

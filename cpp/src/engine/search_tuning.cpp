@@ -153,6 +153,8 @@ Status check_tuning(const IndexOptions& index, const MatrixView* queries,
   return check_search(index, *queries, options);
 }
 
+double rounded_recall(float recall) noexcept { return std::round(double{recall} * 1e6) / 1e6; }
+
 SearchTuning tuning_by_calibration(const View& view, double recall, std::size_t k) {
   SearchTuning tuning;
   tuning.recall = recall;
@@ -165,7 +167,7 @@ SearchTuning tuning_by_calibration(const View& view, double recall, std::size_t 
     const float measured =
         k == ann::Calibration::kNeighbors ? part.part->measured_recall(choice.recall) : 0;
     if (measured == 0) return tuning;
-    reached = std::min(reached, double{measured});
+    reached = std::min(reached, rounded_recall(measured));
   }
   tuning.reached = reached;
   return tuning;

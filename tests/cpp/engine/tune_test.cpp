@@ -113,7 +113,7 @@ TEST_CASE("tuning with queries changes what a search without ef does, for later 
   CHECK(require_value(require_value(index->view())->search(asked, options, nullptr))
             .distances_computed == work_of(*index, queries, narrower));
   const SearchTuning back = require_value(index->tune(nullptr, std::nullopt, 10, nullptr));
-  CHECK(back.recall == 0.98F);
+  CHECK(back.recall == 0.98);
   CHECK(back.queries == 0);
   CHECK(back.met());
   CHECK(work_of(*index, queries) == before);
@@ -142,7 +142,7 @@ TEST_CASE("without queries the segments' calibration is taken, else rows are the
   CHECK(calibrated.ef <= tune(0.99).ef);
   const SearchExplanation search = explained(*index);
   REQUIRE(search.parts.size() == 1);
-  CHECK(search.parts[0].reached >= 0.99F);
+  CHECK(search.parts[0].reached >= 0.99);
   CHECK(search.parts[0].ef == search.ef);
   CHECK(tune(0.9, 5).queries == 128);
   CHECK(tune(0.99, 1).ef > 2);  // to find themselves would take 1
@@ -255,8 +255,8 @@ TEST_CASE("stats say how each part is searched, and why without codes") {
   CHECK(only(*whole).path == SearchPath::kCodes);
   CHECK(only(*whole).codes == Quantization::kInt8);
   CHECK(only(*whole).why.empty());
-  CHECK(explained(*whole).recall == 0.98F);
-  CHECK(only(*whole).reached >= 0.98F);
+  CHECK(explained(*whole).recall == 0.98);
+  CHECK(only(*whole).reached >= 0.98);
   require_value(whole->remove(numbers(0, 10), {}));
   CHECK(only(*whole).rows == 2990);
 
