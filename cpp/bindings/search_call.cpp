@@ -66,7 +66,7 @@ void set_rerank(PyObject* rerank, SearchOptions& out) {
 SearchOptions options_of(PyObject* const* arguments) {
   SearchOptions options;
   options.k = size_of(arguments[kK], "k");
-  if (arguments[kEf] != Py_None) options.ef = size_of(arguments[kEf], "ef");
+  if (arguments[kEf] != Py_None) options.ef = unsigned_of(arguments[kEf], "ef", limits::kEfMax, 1);
   set_way(arguments[kWay], options);
   if (arguments[kMinScore] != Py_None) {
     options.min_score = real_of(arguments[kMinScore], "min_score");

@@ -45,7 +45,7 @@ class IndexSettings:
 
     @property
     def quantization(self) -> Quantization:
-        """``"none"`` or ``"auto"``, as it was made; today both are the same."""
+        """As it was made; ``stats()["search"]`` says which codes each part has."""
         return self._core.quantization
 
     @property

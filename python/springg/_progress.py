@@ -43,6 +43,9 @@ def _updating(bar: Any) -> Callback:
 
     def callback(done: int, total: int) -> None:
         nonlocal told
+        if done < told and hasattr(bar, "reset"):  # a count that begins again
+            bar.reset(total)
+            told = 0
         bar.total = total
         if done > told:
             bar.update(done - told)

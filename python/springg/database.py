@@ -153,7 +153,8 @@ class Database:
             ranked on these: faster, a quarter or an eighth more memory, results are exact
             distances. Not for metric "manhattan", nor for dtypes of a byte or a bit. "none": on
             the vectors as they are stored. "auto": "int4" from 128 dimensions on, below that
-            "int8", and "none" where there are no codes.
+            "int8", and "none" where there are no codes. "int4" of few dimensions is kept as "int8"
+            where a row would be as long.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.

@@ -329,31 +329,31 @@ class Index(IndexFiles, IndexSettings, Searching):
         k: int = 10,
         progress: Any = None,
     ) -> TuneReport:
-        """Choose, and keep, what ``ef=None`` does from now on: the least that has a recall.
+        """Choose, and keep, what ``ef=None`` does from now on, so that it has a recall.
 
         Parameters
         ----------
         queries : array_like, shape (n, dimensions), optional
-            As they will come; one dimension is one query. The least ``ef`` is found, to within 3 %,
-            with which they find that share of their exact nearest rows in the index as it is. None:
-            what each segment was measured to need when it was made; where that does not say
-            (rows in no segment yet, `k` not 10, more than they can tell), at most 128 rows are the
-            queries, each without itself.
+            As they will come: some hundreds, and no rows of the index, which find themselves too
+            easily; one dimension is one query. The least ``ef`` is found, to within 3 %, with which
+            they find that share of their exact nearest rows in the index as it is. Others find a
+            little less. None: every search asks what its segments were measured to need with
+            their own rows, with a margin, and later segments bring their own measurement.
         recall : float or None
-            Above 0, at most 1. None goes back to the default, which is .98 of the rows' own
-            measurement: queries may be less like the rows than rows are like each other.
+            A share, above 0, at most 1. None goes back to the default, .95. Without queries the
+            next higher of four steps is taken: .75, .875, .95 and .975, which is the most.
         k : int
             How many nearest rows, 1..4,096. A later search for more takes an ``ef`` that is wider
             in proportion to the root of that, one for fewer the same.
         progress
-            As in `add`; it counts the queries of each search anew. An exception that it raises
-            stops the call, and nothing has changed.
+            ``progress(done, total)`` now and then, of the queries of each search anew, or a
+            tqdm-like object. An exception that it raises stops the call, and nothing has changed.
 
         Returns
         -------
         TuneReport
             Where no ``ef`` has the recall, the least that found most is kept, and ``reached`` says
-            what that was (``met`` is False).
+            what that was (``met`` is False): ``exact=True`` finds all.
 
         Raises
         ------
@@ -365,13 +365,19 @@ class Index(IndexFiles, IndexSettings, Searching):
 
         Notes
         -----
-        It is kept with the index, in the files too, until the next call; readers in other processes
-        follow, a view of before does not. What was measured with queries is one ``ef`` for all
-        rows: tune again when the index has grown much or its data has changed. Without queries
-        later segments bring their own. Searches with a filter take no less than they would by
-        default. Cost, on all of the database's threads: graphs are completed, then an exact
-        search of all queries and about ten others; these not where the segments' measurement
-        says it.
+        It is kept with the index, in the files too and through `clear`, until the next call;
+        readers in other processes follow, a view of before does not. What was measured with queries
+        is one ``ef`` for all rows: tune again when the index has grown much or its data has
+        changed.
+        Searches with a filter take no less than they would by default. Cost of queries, on all of
+        the database's threads: graphs are completed, then an exact search of all of them and about
+        ten others. Without queries nothing is measured.
+
+        Examples
+        --------
+        >>> report = index.tune(queries, recall=0.99)  # doctest: +SKIP
+        >>> report  # doctest: +SKIP
+        <springg.TuneReport: recall 0.9904 of 0.99 asked, ef 58, k 10, 500 queries>
         """
         asked = None
         if queries is not None:
@@ -404,7 +410,7 @@ class Index(IndexFiles, IndexSettings, Searching):
         return min(1.0, float((found.distances <= farthest).sum()) / wanted)
 
     def stats(self) -> dict[str, Any]:
-        """Rows, deleted, segments, memtable_rows, unindexed_rows, positions, bytes, search, errors.
+        """Rows, deleted, segments, memtable_rows, unindexed_rows, positions, bytes, errors, search.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other
@@ -417,8 +423,9 @@ class Index(IndexFiles, IndexSettings, Searching):
         `tune` kept, or None), and ``parts``. Each part has its ``kind`` ("segment" or "memtable"),
         live ``rows``, and ``path``: "scan", "graph on vectors" or "graph on codes"; the ``ef`` of
         its walk (None: a scan); its ``codes``, "int8", "int4" or None, and ``why`` it has none or
-        others than were asked for; and ``reached``, the recall that it was measured to have where
-        it was asked for ``recall`` (None: not measured, or `tune` measured an ``ef`` for all).
+        others than were asked for; and ``reached``, the recall that its own rows were measured to
+        have with the margin that queries get (None: not measured, or `tune` measured an ``ef`` for
+        all). Queries that are unlike the rows may have less: `recall` measures theirs.
         """
         return self._core.stats()
 

@@ -305,7 +305,7 @@ class BatchHits(Sequence[Hits]):
         return ["query", "hits", "best id", "score"], rows
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class TuneReport:
     """What `Index.tune` chose: how searches go about it that name no ``ef``.
 
@@ -314,14 +314,16 @@ class TuneReport:
     recall : float
         What was asked for, 0..1.
     reached : float or None
-        What was measured with this `ef`: less than `recall` where no ``ef`` up to 4,096 has it.
-        None when some rows were never measured, which only the default may be.
+        What was measured: with `queries` theirs at this `ef`, less than `recall` where no ``ef`` up
+        to 4,096 has it; without, that of the segments' own rows. None: some rows that are walked
+        were never measured, or not for this `k`.
     ef : int
-        Of a search for `k`; a larger `k` gets more.
+        Of a search for `k`; a larger `k` gets more. Of no use while every row is scanned.
     k : int
         How many nearest rows the recall is of.
     queries : int
-        How many queries were measured. 0: what each segment's own calibration says was taken.
+        How many queries were measured. 0: the recall was kept, for each segment's own measurement
+        to be asked for: there were no queries, or no graph to measure them with.
     met : bool
         Whether `reached` is `recall` or more.
     """
@@ -336,6 +338,15 @@ class TuneReport:
     def met(self) -> bool:
         """Whether the recall was reached."""
         return self.reached is not None and self.reached >= self.recall
+
+    def __repr__(self) -> str:
+        if self.reached is None:
+            found = f"recall {self.recall:g} asked, not measured"
+        else:
+            missed = "" if self.met else ", NOT MET"
+            found = f"recall {self.reached:.4f} of {self.recall:g} asked{missed}"
+        source = counted(self.queries, "query", "queries") if self.queries else "by calibration"
+        return f"<springg.TuneReport: {found}, ef {self.ef:,}, k {self.k:,}, {source}>"
 
 
 def _read_only(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

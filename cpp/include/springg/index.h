@@ -207,18 +207,18 @@ class Index {
   // memory of old and new rows until it ends (no memory limit refuses it); nothing for one clean
   // segment.
   virtual Status optimize(Progress* progress) = 0;
-  // Waits as wait_indexed(), then chooses what searches with this k and without an ef do from now
-  // on, in views of then too, and keeps it durably; `recall` none: the default again, which is a
-  // recall of .98 by calibration. With `queries`, the least ef (to a 32nd) with which they find
-  // that share of what exact searches find, over the whole index as it is now. Without (null), what
-  // each segment's calibration says where it reaches the recall for each that would be walked, and
-  // k is 10; else at most 128 rows, each without itself, are the queries. Where no ef reaches the
-  // recall, the least that was tried of those that found most is kept; `reached` says so. An index
-  // without a graph, whose rows are all scanned, needs no measuring: as without queries.
+  // Chooses what searches without an ef do from now on, in views of then too, and keeps it durably;
+  // `recall` none: the default again, which is a recall of .95. Without `queries` (null) the recall
+  // is kept: each search asks the calibrations of the segments that there are then, of their own
+  // rows and with a margin, since queries may be less like the rows. With them, after waiting as
+  // wait_indexed(), an ef is: the least (to a 32nd) with which they find that share of what exact
+  // searches find, over the whole index as it is now. Where no ef has the recall, the least that
+  // was tried of those that found most is kept; `reached` says so. An index without a graph, whose
+  // rows are all scanned, needs no measuring: as without queries.
   // kInvalidArgument: recall or k (1..kGraphSearchKMax) out of range, no queries, queries without a
   // recall, or as search(); kIoError as clear(). On any error nothing has changed. `progress`
-  // counts the queries of each search anew. Cost: an exact search and about ten others of all
-  // queries, on the database's threads.
+  // counts the queries of each search anew. Cost of queries: an exact search and about ten others
+  // of them all, on the database's threads; without, nothing.
   virtual Result<SearchTuning> tune(const MatrixView* queries, std::optional<double> recall,
                                     std::size_t k, Progress* progress) = 0;
   // Waits until a graph covers every row that was acknowledged before the call, and builds what is

@@ -15,14 +15,14 @@ Result<SearchTuning> IndexImpl::tune(const MatrixView* queries, std::optional<do
     SPRINGG_RETURN_IF_ERROR(check_tuning(options_, queries, recall, k));
     const std::shared_ptr<const View> view = current();
     // Rows that are scanned now would be walked later, and found less.
-    if (recall.has_value()) SPRINGG_RETURN_IF_ERROR(cover(*view, progress));
+    if (queries != nullptr) SPRINGG_RETURN_IF_ERROR(cover(*view, progress));
     SearchTuning chosen = tuning_by_calibration(*view, recall.value_or(kRecallDefault), k);
     // What is scanned needs no measuring now, and says nothing of what is to come.
     const bool walked = std::any_of(view->parts.begin(), view->parts.end(),
                                     [&](const PartView& part) { return part.covered() != 0; });
-    if (recall.has_value() && walked && (queries != nullptr || !chosen.met())) {
+    if (queries != nullptr && walked) {
       SPRINGG_ASSIGN_OR_RETURN(
-          chosen, measure_tuning(*view, options_, queries, *recall, k, runtime_->pool, progress));
+          chosen, measure_tuning(*view, options_, *queries, *recall, k, runtime_->pool, progress));
     }
     SPRINGG_RETURN_IF_ERROR(
         home_.publish_tuning(*this, recall.has_value() ? std::optional(chosen) : std::nullopt));

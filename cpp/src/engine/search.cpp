@@ -79,12 +79,14 @@ std::uint64_t walk_all(const SearchJob& job, const MatrixView& queries,
   std::atomic<std::uint64_t> distances{0};
   const std::size_t tasks = (queries.rows + kQueriesPerTask - 1) / kQueriesPerTask;
   job.executor.run(tasks, [&](std::size_t task, unsigned) {
-    const std::size_t end = std::min(queries.rows, (task + 1) * kQueriesPerTask);
-    for (std::size_t i = task * kQueriesPerTask; i < end; ++i) {
-      if (!job.poller.advance(1)) return;
-      const ann::Query query = prepare(job.view, queries, i);
-      distances.fetch_add(walk_view(job, query, hits[i]), std::memory_order_relaxed);
+    const std::size_t begin = task * kQueriesPerTask;
+    const std::size_t end = std::min(queries.rows, begin + kQueriesPerTask);
+    if (!job.poller.advance(end - begin)) return;
+    std::uint64_t of_task = 0;  // what threads share costs more than to add it up
+    for (std::size_t i = begin; i < end; ++i) {
+      of_task += walk_view(job, prepare(job.view, queries, i), hits[i]);
     }
+    distances.fetch_add(of_task, std::memory_order_relaxed);
   });
   return distances.load();
 }
@@ -105,25 +107,36 @@ void compare_found(const View& view, const std::vector<HitList>& hits) {
 DefaultEf default_ef(const std::optional<SearchTuning>& tuning) noexcept {
   DefaultEf choice;
   if (!tuning.has_value()) return choice;
-  choice.recall = static_cast<float>(tuning->recall);
+  choice.recall = calibration_recall(tuning->recall);
   if (tuning->queries == 0) return choice;
   choice.ef = static_cast<std::uint16_t>(tuning->ef);
   choice.k = static_cast<std::uint16_t>(tuning->k);
   return choice;
 }
 
-// What was measured is not of a filter's rows, which may be far from the query.
-std::size_t chosen_ef(const View& view, const DefaultEf& choice, std::size_t k, bool filtered) {
-  const std::size_t unmeasured = std::clamp(2 * k, kEfDefault, limits::kEfMax);
-  std::size_t ef = filtered ? unmeasured : 0;
-  if (choice.ef != 0) return std::max(ef, ann::ef_for_more(choice.ef, choice.k, k));
+namespace {
+
+// The greatest that a part asks for; `unmeasured` where one is walked that was not measured.
+std::size_t asked_ef(const View& view, const DefaultEf& choice, std::size_t k,
+                     std::size_t unmeasured) {
+  if (choice.ef != 0) return ann::ef_for_more(choice.ef, choice.k, k);
+  std::size_t ef = 0;
   for (const PartView& part : view.parts) {
     const std::size_t measured = part.part->ef_for(choice.recall, k);
-    // A graph that was not measured asks for as much as if none had been.
     const bool walked = !is_short(part, unmeasured);
     ef = std::max(ef, measured == 0 && walked ? unmeasured : measured);
   }
   return ef == 0 ? unmeasured : ef;
+}
+
+}  // namespace
+
+std::size_t chosen_ef(const View& view, const DefaultEf& choice, std::size_t k, bool filtered) {
+  const std::size_t unmeasured = std::clamp(2 * k, kEfDefault, limits::kEfMax);
+  const std::size_t ef = asked_ef(view, choice, k, unmeasured);
+  if (!filtered) return ef;
+  // What was measured is not of a filter's rows, which may be far from the query.
+  return std::max({ef, unmeasured, asked_ef(view, DefaultEf{}, k, unmeasured)});
 }
 
 Status check_search(const IndexOptions& index, const MatrixView& queries,

@@ -20,14 +20,18 @@
 
 namespace springg::engine {
 
-// What is asked of a part's calibration where nobody chose. Queries may be less like the rows than
-// rows are like each other: the promise is 0.95.
-inline constexpr double kRecallDefault = 0.98;
+// Where nobody chose.
+inline constexpr double kRecallDefault = 0.95;
+// What a part's calibration is asked for, so that queries find `recall` of theirs: they may be less
+// like the rows than the rows that it was measured with. 0.98 for 0.95.
+constexpr float calibration_recall(double recall) noexcept {
+  return static_cast<float>(1 - 0.4 * (1 - recall));
+}
 
 // What searches do that name no ef, in one word: searches read it while tune() replaces it.
 struct DefaultEf {
-  float recall = static_cast<float>(kRecallDefault);  // asked of each part's calibration,
-  std::uint16_t ef = 0;  // unless this stands for all parts, of a search for k
+  float recall = calibration_recall(kRecallDefault);  // asked of each part's calibration,
+  std::uint16_t ef = 0;  // unless this stands for all, of a search for k
   std::uint16_t k = 0;
 };
 DefaultEf default_ef(const std::optional<SearchTuning>& tuning) noexcept;

@@ -39,7 +39,8 @@ std::string why_segment_has_none(const PartView& part) {
   }
   // Both are made at once.
   if (segment.calibration().empty()) return "its file was written before there were codes";
-  if (all_equal(part.part->space(), part.rows)) return "its rows are all equal";
+  if (all_equal(part.part->space(), part.rows))
+    return "those of its rows that were looked at are all equal";
   return "a row has elements too large or too small for codes: expected each within 1e15 of the "
          "mean, and the greatest 1e-15 from it or more";
 }
@@ -52,7 +53,7 @@ std::string why_no_codes(const PartView& part, const IndexOptions& options) {
   if (!can_have_codes(options.metric, options.dtype)) {
     return "rows of dtype " + quoted(to_string(options.dtype)) + " are as short as codes";
   }
-  if (part.part->segment() == nullptr) return "rows that are in no segment yet have none";
+  if (part.part->segment() == nullptr) return "rows that are in no segment yet have no codes";
   return why_segment_has_none(part);
 }
 

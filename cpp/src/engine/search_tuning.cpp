@@ -2,6 +2,8 @@
 #include "engine/search_tuning.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -9,68 +11,27 @@
 
 #include "ann/calibration.h"
 #include "engine/search.h"
-#include "engine/vector_codec.h"
 
 namespace springg::engine {
 
 namespace {
 
-constexpr std::size_t kRowsAsked = 128;  // where there are no queries
 constexpr std::size_t kSteps = 32;
 
-// Live rows, evenly spread, as queries that are not to find themselves.
-struct RowQueries {
-  std::vector<float> floats;
-  std::vector<std::byte> bytes;
-  IdColumn ids;
-
-  RowQueries(const View& view, const IndexOptions& index) {
-    const VectorCodec codec(index);
-    const std::uint64_t asked = std::min<std::uint64_t>(kRowsAsked, view.live_rows);
-    std::uint64_t live = 0;  // before the row
-    for (const PartView& part : view.parts) {
-      const base::RowBits deleted = part.deleted();
-      for (std::uint32_t row = 0; row < part.rows && ids.size() < asked; ++row) {
-        if (deleted.test(row)) continue;
-        if (live++ != ids.size() * view.live_rows / asked) continue;
-        part.part->compare_vectors(row, row + 1);
-        codec.append(part.part->space().vectors.row(row), floats, bytes);
-        ids.append(part.part->id(row));
-      }
-    }
-  }
-
-  MatrixView view(const IndexOptions& index) const {
-    MatrixView matrix;
-    matrix.rows = ids.size();
-    matrix.dimensions = index.dimensions;
-    if (bytes.empty()) {
-      matrix.data = floats.data();
-      matrix.row_stride = index.dimensions;
-    } else {
-      matrix.type = index.dtype;
-      matrix.bytes = bytes.data();
-      matrix.row_stride = vector_bytes(index.dtype, index.dimensions);
-    }
-    return matrix;
-  }
-};
+std::string shortest(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), end.ptr};
+}
 
 // Searches of one view by the same queries, compared with exact ones.
 class Measurement {
  public:
-  // `own`: the ids of the queries when these are rows; else null.
-  Measurement(const View& view, const IndexOptions& index, const MatrixView& queries,
-              const IdColumn* own, std::size_t k, ThreadPool& pool, Progress* progress)
-      : view_(view),
-        index_(index),
-        queries_(queries),
-        own_(own),
-        k_(k),
-        pool_(pool),
-        progress_(progress) {
+  Measurement(const View& view, const IndexOptions& index, const MatrixView& queries, std::size_t k,
+              ThreadPool& pool, Progress* progress)
+      : view_(view), index_(index), queries_(queries), pool_(pool), progress_(progress) {
     options_.include = {.metadata = false, .vectors = false};
-    options_.k = own == nullptr ? k : std::min(k + 1, limits::kGraphSearchKMax);
+    options_.k = k;
   }
 
   Status find_exactly() {
@@ -101,26 +62,18 @@ class Measurement {
     return search_view(view_, index_, {}, queries_, options, pool_, progress_);
   }
 
-  // The k best of each query, without itself.
   template <class Visit>
-  void for_each_hit(const SearchResult& result, Visit visit) const {
-    std::size_t first = 0;
+  static void for_each_hit(const SearchResult& result, Visit visit) {
     for (std::size_t query = 0; query < result.queries; ++query) {
-      std::size_t seen = 0;
-      for (std::size_t i = 0; i < result.counts[query] && seen < k_; ++i) {
-        if (own_ != nullptr && result.ids[first + i] == (*own_)[query]) continue;
-        ++seen;
+      for (std::size_t i = 0; i < result.counts[query]; ++i) {
         visit(query, result.distances[query * result.k + i]);
       }
-      first += result.counts[query];
     }
   }
 
   const View& view_;
   const IndexOptions& index_;
   const MatrixView queries_;
-  const IdColumn* const own_;
-  const std::size_t k_;
   ThreadPool& pool_;
   Progress* const progress_;
   SearchOptions options_;
@@ -138,12 +91,14 @@ Status check_tuning(const IndexOptions& index, const MatrixView* queries,
                             std::to_string(k));
   }
   if (recall.has_value() && !(*recall > 0 && *recall <= 1)) {
-    return invalid_argument("recall out of range: expected above 0 and at most 1, got " +
-                            std::to_string(*recall));
+    return invalid_argument("recall out of range: expected a share, above 0 and at most 1, got " +
+                            shortest(*recall));
   }
   if (queries == nullptr) return {};
   if (!recall.has_value()) {
-    return invalid_argument("queries without a recall: expected what they are to reach, got none");
+    return invalid_argument(
+        "recall is none, which goes back to the default: expected no queries, got " +
+        std::to_string(queries->rows));
   }
   if (queries->rows == 0) {
     return invalid_argument("number of queries out of range: expected at least 1, got 0");
@@ -174,13 +129,9 @@ SearchTuning tuning_by_calibration(const View& view, double recall, std::size_t 
 }
 
 Result<SearchTuning> measure_tuning(const View& view, const IndexOptions& index,
-                                    const MatrixView* queries, double recall, std::size_t k,
+                                    const MatrixView& queries, double recall, std::size_t k,
                                     ThreadPool& pool, Progress* progress) {
-  std::optional<RowQueries> rows;
-  if (queries == nullptr) rows.emplace(view, index);
-  const MatrixView asked = rows.has_value() ? rows->view(index) : *queries;
-  Measurement measurement(view, index, asked, rows.has_value() ? &rows->ids : nullptr, k, pool,
-                          progress);
+  Measurement measurement(view, index, queries, k, pool, progress);
   SPRINGG_RETURN_IF_ERROR(measurement.find_exactly());
   SPRINGG_ASSIGN_OR_RETURN(const ChosenEf chosen, choose_ef(recall, k, [&](std::size_t ef) {
                              return measurement.recall(ef);
@@ -191,7 +142,7 @@ Result<SearchTuning> measure_tuning(const View& view, const IndexOptions& index,
   tuning.reached = chosen.reached;
   tuning.ef = chosen.ef;
   tuning.k = k;
-  tuning.queries = asked.rows;
+  tuning.queries = queries.rows;
   return tuning;
 }
 

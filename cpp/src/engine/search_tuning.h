@@ -23,10 +23,10 @@ SearchTuning tuning_by_calibration(const View& view, double recall, std::size_t 
 // Of a calibration, without the digits that float32 adds to a share of some hundred hits.
 double rounded_recall(float recall) noexcept;
 
-// The least ef with which these queries, or some rows when there are none, find what exact searches
-// find. Errors are those of a search.
+// The least ef with which these queries find what exact searches find. Errors are those of a
+// search.
 Result<SearchTuning> measure_tuning(const View& view, const IndexOptions& index,
-                                    const MatrixView* queries, double recall, std::size_t k,
+                                    const MatrixView& queries, double recall, std::size_t k,
                                     ThreadPool& pool, Progress* progress);
 
 struct ChosenEf {

@@ -178,9 +178,13 @@ Status check_vectors(const IndexOptions& index, const MatrixView& vectors) {
                             " for an index of dtype " + std::string(to_string(index.dtype)));
   }
   if (vectors.dimensions == index.dimensions) return {};
-  return Status(ErrorCode::kDimensionMismatch, "vector dimension mismatch: expected " +
-                                                   std::to_string(index.dimensions) + ", got " +
-                                                   std::to_string(vectors.dimensions))
+  std::string message = "vector dimension mismatch: expected " + std::to_string(index.dimensions) +
+                        ", got " + std::to_string(vectors.dimensions);
+  // One bit a byte, as they come from a comparison or a file.
+  if (index.dtype == ScalarType::kBinary && vectors.dimensions == 8 * index.dimensions) {
+    message += " bits; pack bits that are one a byte with numpy.packbits, or give bools";
+  }
+  return Status(ErrorCode::kDimensionMismatch, std::move(message))
       .with("expected", static_cast<std::int64_t>(index.dimensions))
       .with("actual", static_cast<std::int64_t>(vectors.dimensions));
 }

@@ -379,7 +379,7 @@ def flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for key, value in settings.items():
         nested = dict(enumerate(value)) if isinstance(value, list) else value
-        if isinstance(nested, dict):
+        if isinstance(nested, dict) and nested:
             rows += flat({f"{key}.{inner}": item for inner, item in nested.items()})
         else:
             rows.append((key, value))
