@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "engine/memory_budget.h"
 
+#include <algorithm>
 #include <string>
 
 namespace springg::engine {
+
+namespace {
+// Of the limit: so much of the files may be resident however little room is left.
+constexpr std::uint64_t kResidentPart = 16;
+}  // namespace
+
+std::uint64_t MemoryBudget::resident_max() const noexcept {
+  if (!limit_.has_value()) return mapped();
+  const std::uint64_t left = *limit_ - std::min(*limit_, used());
+  return std::max(left, *limit_ / kResidentPart);
+}
 
 Status MemoryBudget::reserve(std::uint64_t bytes) {
   const std::uint64_t before = used_.fetch_add(bytes, std::memory_order_relaxed);

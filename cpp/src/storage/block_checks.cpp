@@ -43,11 +43,15 @@ BlockChecks::BlockChecks(std::span<const std::byte> extent, std::span<const std:
       left_(blocks_of(extent.size())),
       damage_(kNone) {}
 
-void BlockChecks::compare(std::uint64_t begin, std::uint64_t end) noexcept {
+bool BlockChecks::compare(std::uint64_t begin, std::uint64_t end) noexcept {
   end = std::min<std::uint64_t>(end, extent_.size());
-  if (passed() || begin >= end) return;
+  if (passed() || begin >= end) return false;
   const std::uint64_t last = (end - 1) / kBlockBytes;
-  for (std::uint64_t block = begin / kBlockBytes; block <= last; ++block) compare_block(block);
+  bool any = false;
+  for (std::uint64_t block = begin / kBlockBytes; block <= last; ++block) {
+    any = compare_block(block) || any;
+  }
+  return any;
 }
 
 std::optional<std::uint64_t> BlockChecks::damage() const noexcept {
@@ -55,19 +59,20 @@ std::optional<std::uint64_t> BlockChecks::damage() const noexcept {
   return offset == kNone ? std::nullopt : std::optional(offset);
 }
 
-void BlockChecks::compare_block(std::uint64_t block) noexcept {
-  if (compared_[block].load(std::memory_order_acquire)) return;
+bool BlockChecks::compare_block(std::uint64_t block) noexcept {
+  if (compared_[block].load(std::memory_order_acquire)) return false;
   if (!block_matches(extent_, checksums_, block)) {
     std::uint64_t known = damage_.load(std::memory_order_relaxed);
     const std::uint64_t here = block * kBlockBytes;
     while (here < known && !damage_.compare_exchange_weak(known, here, std::memory_order_acq_rel)) {
     }
-    return;  // not as compared: who asks for it again must not be told that it passed
+    return true;  // not as compared: who asks for it again must not be told that it passed
   }
   // Of threads that compared it at the same time one counts it.
   if (!compared_[block].exchange(true, std::memory_order_acq_rel)) {
     left_.fetch_sub(1, std::memory_order_acq_rel);
   }
+  return true;
 }
 
 }  // namespace springg::storage

@@ -29,15 +29,16 @@ class BlockChecks {
 
   // Every block was compared and none differs, so that there is nothing left to ask. One load.
   bool passed() const noexcept { return left_.load(std::memory_order_acquire) == 0; }
-  // Compares the blocks that bytes [begin, end) of the section lie in and that were not yet.
-  void compare(std::uint64_t begin, std::uint64_t end) noexcept;
+  // Compares the blocks that bytes [begin, end) of the section lie in and that were not yet. False:
+  // there were none.
+  bool compare(std::uint64_t begin, std::uint64_t end) noexcept;
   // Where in the section the first block begins that was found to differ. It stays so. One load.
   std::optional<std::uint64_t> damage() const noexcept;
 
  private:
   BlockChecks(std::span<const std::byte> extent, std::span<const std::byte> checksums,
               std::unique_ptr<std::atomic<bool>[]> compared) noexcept;
-  void compare_block(std::uint64_t block) noexcept;
+  bool compare_block(std::uint64_t block) noexcept;
 
   const std::span<const std::byte> extent_;
   const std::span<const std::byte> checksums_;
