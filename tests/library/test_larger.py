@@ -14,10 +14,10 @@ from test_recall import clustered
 import springg
 from springg.evaluation import exact_neighbors
 
-LIMIT = 32 * 10**6
+LIMIT = 16 * 10**6
 DIMENSIONS = 384
-ROWS = 62_500  # 96 MB
-ROWS_OF_CALL = 4_000
+ROWS = 31_250  # 48 MB
+ROWS_OF_CALL = 2_000
 QUERIES = 200
 
 READER = """
@@ -42,7 +42,7 @@ for _ in range(5):
         index.search(query)
 searched = resident() - start
 index.search(queries[:20], exact=True)
-for key in range(0, 50_000, 50):
+for key in range(0, 31_000, 31):
     index.get(key)
 read = resident() - start
 print(json.dumps([searched, read, database.memory_usage()["counted"]]))
@@ -51,8 +51,8 @@ print(json.dumps([searched, read, database.memory_usage()["counted"]]))
 
 @pytest.fixture(scope="module")
 def rows():
-    parts = [clustered(ROWS // 10, DIMENSIONS, 1000, seed) for seed in range(10)]
-    return np.concatenate([*parts, clustered(QUERIES, DIMENSIONS, 1000, 10)])
+    parts = [clustered(ROWS // 10, DIMENSIONS, 500, seed) for seed in range(10)]
+    return np.concatenate([*parts, clustered(QUERIES, DIMENSIONS, 500, 10)])
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 #include "storage/block_checks.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <new>
 #include <utility>
@@ -12,6 +13,8 @@
 namespace springg::storage {
 
 namespace {
+// Asked for when one has to be read from the disk: mostly all are compared, one after another.
+constexpr std::size_t kBlocksAhead = 4;
 constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 }  // namespace
 
@@ -43,15 +46,11 @@ BlockChecks::BlockChecks(std::span<const std::byte> extent, std::span<const std:
       left_(blocks_of(extent.size())),
       damage_(kNone) {}
 
-bool BlockChecks::compare(std::uint64_t begin, std::uint64_t end) noexcept {
+void BlockChecks::compare(std::uint64_t begin, std::uint64_t end) noexcept {
   end = std::min<std::uint64_t>(end, extent_.size());
-  if (passed() || begin >= end) return false;
+  if (passed() || begin >= end) return;
   const std::uint64_t last = (end - 1) / kBlockBytes;
-  bool any = false;
-  for (std::uint64_t block = begin / kBlockBytes; block <= last; ++block) {
-    any = compare_block(block) || any;
-  }
-  return any;
+  for (std::uint64_t block = begin / kBlockBytes; block <= last; ++block) compare_block(block);
 }
 
 std::optional<std::uint64_t> BlockChecks::damage() const noexcept {
@@ -59,20 +58,38 @@ std::optional<std::uint64_t> BlockChecks::damage() const noexcept {
   return offset == kNone ? std::nullopt : std::optional(offset);
 }
 
-bool BlockChecks::compare_block(std::uint64_t block) noexcept {
-  if (compared_[block].load(std::memory_order_acquire)) return false;
-  if (!block_matches(extent_, checksums_, block)) {
+bool BlockChecks::matches(std::uint64_t block) const noexcept {
+  if (reader_ == nullptr) return block_matches(extent_, checksums_, block);
+  static thread_local std::unique_ptr<std::byte[]> memory;
+  if (memory == nullptr) memory.reset(new (std::nothrow) std::byte[kBlockBytes]);
+  if (memory == nullptr) return block_matches(extent_, checksums_, block);
+  std::array<io::FileRange, 1 + kBlocksAhead> ranges;
+  std::size_t count = 0;
+  for (std::uint64_t at = block * kBlockBytes; count < ranges.size() && at < extent_.size();) {
+    const std::uint64_t bytes = std::min<std::uint64_t>(kBlockBytes, extent_.size() - at);
+    ranges[count++] = {offset_ + at, {memory.get(), bytes}};
+    at += bytes;
+  }
+  const std::span<const io::FileRange> all(ranges.data(), count);
+  if (!reader_->read(all.first(1), all.subspan(1))) {
+    return block_matches(extent_, checksums_, block);
+  }
+  return base::xxh3(ranges[0].to) == load<std::uint64_t>(checksums_, block * sizeof(std::uint64_t));
+}
+
+void BlockChecks::compare_block(std::uint64_t block) noexcept {
+  if (compared_[block].load(std::memory_order_acquire)) return;
+  if (!matches(block)) {
     std::uint64_t known = damage_.load(std::memory_order_relaxed);
     const std::uint64_t here = block * kBlockBytes;
     while (here < known && !damage_.compare_exchange_weak(known, here, std::memory_order_acq_rel)) {
     }
-    return true;  // not as compared: who asks for it again must not be told that it passed
+    return;  // not as compared: who asks for it again must not be told that it passed
   }
   // Of threads that compared it at the same time one counts it.
   if (!compared_[block].exchange(true, std::memory_order_acq_rel)) {
     left_.fetch_sub(1, std::memory_order_acq_rel);
   }
-  return true;
 }
 
 }  // namespace springg::storage

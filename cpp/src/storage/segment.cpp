@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "storage/segment.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -62,12 +61,7 @@ std::string_view SectionSegment::metadata(std::uint32_t row) const noexcept {
 void SectionSegment::compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept {
   if (compared()) return;
   const std::uint64_t bytes = vector_table_.stride;
-  const bool read = checks_->compare(first * bytes, last * bytes);
-  if (!read || file_rows_ == nullptr) return;
-  // Blocks, not rows, were read.
-  const std::uint64_t begin = first * bytes / kBlockBytes * kBlockBytes;
-  const std::uint64_t end = std::min<std::uint64_t>(last * bytes + kBlockBytes, vectors_.size());
-  file_->drop(vectors_.subspan(begin, end - begin));
+  checks_->compare(first * bytes, last * bytes);
 }
 
 void SectionSegment::drop_vectors(std::uint32_t first, std::uint32_t last) const noexcept {
@@ -78,6 +72,7 @@ void SectionSegment::drop_vectors(std::uint32_t first, std::uint32_t last) const
 
 void SectionSegment::set_file_rows(std::unique_ptr<const io::RandomReader> reader) {
   const auto offset = static_cast<std::uint64_t>(vectors_.data() - file_->bytes().data());
+  if (checks_ != nullptr) checks_->read_through(*reader, offset);
   file_rows_ = std::make_unique<const FileRows>(std::move(reader), offset, vector_table_.stride);
 }
 
