@@ -4,8 +4,9 @@
 Resident memory, queries/s and recall of 1,000 default searches, one at a time, in a new process
 each: first with the files out of the system's cache (cold; what compares checksums in the
 background reads them meanwhile), then again (warm). Under the limit also with the files taken out
-of the cache before each search. And what building takes under the limit. To see it under a limit of the system as well, run it in a control group
-(`systemd-run --scope -p MemoryMax=...`); the result names what limit it found.
+of the cache before each search. And what building takes under the limit. To see it under a limit
+of the system as well, run it in a control group (`systemd-run --scope -p MemoryMax=...`); the
+result names what limit it found.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ np.save(answers, found)
 print(json.dumps({
     "open_seconds": opened, "first_pass_qps": first, "second_pass_qps": second,
     "resident_growth_bytes": grown, "resident_growth_after_second_pass_bytes": grown_again,
-    **({"uncached_qps": uncached()} if lean else {}), "counted": usage["counted"], "mapped": usage["mapped"],
+    **({"uncached_qps": uncached()} if lean else {}),
+    "counted": usage["counted"], "mapped": usage["mapped"],
     "equal": bool(np.array_equal(found, again))}))
 """
 
