@@ -329,6 +329,7 @@ Status DatabaseCore::make_log_room(Progress* progress) {
 
 Status DatabaseCore::make_memory_room(Progress* progress) {
   Status status = flush(FlushAim::kRows, runtime_->pool, progress);
+  runtime_->budget->note_flushed();
   // That of another index, which says so itself.
   return status.code() == ErrorCode::kCorruption ? Status() : status;
 }

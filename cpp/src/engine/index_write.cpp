@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Writes that fit into the memtable, updates of metadata, and deletes.
-#include <algorithm>
 #include <utility>
 
 #include "engine/index_impl.h"
@@ -73,14 +72,13 @@ Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durabilit
 // Rows that memory alone holds are made into segments, whose vectors stay in their files, before
 // they take much of the limit: making a segment takes as much again for a time.
 Result<MemoryReservation> IndexImpl::reserve_memory(std::uint64_t bytes, Progress* progress) {
-  const MemoryBudget& budget = *runtime_->budget;
+  MemoryBudget& budget = *runtime_->budget;
   if (budget.limit().has_value() && runtime_->log != nullptr) {
     const std::uint64_t limit = *budget.limit();
     const std::uint64_t settled = budget.settled();
-    const std::uint64_t used = budget.used();
-    const std::uint64_t loose = used - std::min(used, settled);
+    const std::uint64_t loose = budget.loose();
     const bool much = loose > limit / kLooseMin && loose + bytes > limit / kLooseMax;
-    const bool full = loose != 0 && used + bytes > limit;
+    const bool full = loose != 0 && budget.used() + bytes > limit;
     // Else it is refused in any case.
     const bool fits = bytes <= limit && settled <= limit - bytes;
     if (fits && (much || full)) SPRINGG_RETURN_IF_ERROR(home_.make_memory_room(progress));

@@ -20,8 +20,12 @@ class MemoryBudget {
   std::uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   // Bytes of mapped files that do not count.
   std::uint64_t mapped() const noexcept { return mapped_.load(std::memory_order_relaxed); }
-  // What a flush cannot give back: bytes of segments that are in files.
+  // Bytes of segments that are in files, which no flush gives back.
   std::uint64_t settled() const noexcept { return settled_.load(std::memory_order_relaxed); }
+  // What a flush may give back: bytes of rows that are in no file, but for what the last one left
+  // because somebody still holds it.
+  std::uint64_t loose() noexcept;
+  void note_flushed() noexcept { held_.store(not_in_files(), std::memory_order_relaxed); }
   // Whether not all of the mapped files have room beside what counts: their pages are to be left in
   // the system's cache then. Some loads.
   bool is_lean() const noexcept { return limit_.has_value() && used() + mapped() > *limit_; }
@@ -37,14 +41,22 @@ class MemoryBudget {
     mapped_.fetch_sub(files, std::memory_order_relaxed);
     settled_.fetch_sub(own, std::memory_order_relaxed);
   }
-  // kResourceExhausted when `bytes` more would pass the limit; else they count until subtract().
+  // kResourceExhausted when `bytes` more would pass the limit; else they count until unreserve().
   Status reserve(std::uint64_t bytes);
+  void unreserve(std::uint64_t bytes) noexcept {
+    reserved_.fetch_sub(bytes, std::memory_order_relaxed);
+    subtract(bytes);
+  }
 
  private:
+  std::uint64_t not_in_files() const noexcept;
+
   const std::optional<std::uint64_t> limit_;
   std::atomic<std::uint64_t> used_{0};
   std::atomic<std::uint64_t> mapped_{0};
   std::atomic<std::uint64_t> settled_{0};
+  std::atomic<std::uint64_t> reserved_{0};
+  std::atomic<std::uint64_t> held_{0};
 };
 
 // What one part holds; counted until it dies, which may be after its index.
@@ -83,7 +95,7 @@ class MemoryReservation {
   MemoryReservation(MemoryReservation&& other) noexcept = default;
   MemoryReservation& operator=(MemoryReservation&&) = delete;
   ~MemoryReservation() {
-    if (budget_ != nullptr) budget_->subtract(bytes_);
+    if (budget_ != nullptr) budget_->unreserve(bytes_);
   }
 
  private:
