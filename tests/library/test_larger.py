@@ -17,7 +17,7 @@ from springg.evaluation import exact_neighbors
 LIMIT = 16 * 10**6
 DIMENSIONS = 384
 ROWS = 31_250  # 48 MB
-ROWS_OF_CALL = 2_000
+ROWS_OF_CALL = 1_000
 QUERIES = 200
 
 READER = """

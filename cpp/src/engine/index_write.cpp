@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writes that fit into the memtable, updates of metadata, and deletes.
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "engine/index_impl.h"
@@ -12,6 +14,8 @@ namespace {
 // the one on, and is due at the other.
 constexpr std::uint64_t kLooseMin = 16;
 constexpr std::uint64_t kLooseMax = 4;
+constexpr std::chrono::milliseconds kMemoryWait{10};
+constexpr int kMemoryWaits = 100;
 }  // namespace
 
 Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vectors,
@@ -82,8 +86,20 @@ Result<MemoryReservation> IndexImpl::reserve_memory(std::uint64_t bytes, Progres
     // Else it is refused in any case.
     const bool fits = bytes <= limit && settled <= limit - bytes;
     if (fits && (much || full)) SPRINGG_RETURN_IF_ERROR(home_.make_memory_room(progress));
+    if (fits) wait_for_memory(bytes, progress);
   }
   return MemoryReservation::make(runtime_->budget, bytes);
+}
+
+// What a flush or a merge has replaced goes with the last search, or step of the background, that
+// reads it.
+void IndexImpl::wait_for_memory(std::uint64_t bytes, Progress* progress) const {
+  const MemoryBudget& budget = *runtime_->budget;
+  Poller poller(progress, 0);
+  for (int i = 0; i < kMemoryWaits && budget.used() + bytes > *budget.limit(); ++i) {
+    if (!poller.advance(0)) return;
+    std::this_thread::sleep_for(kMemoryWait);
+  }
 }
 
 SegmentPlace IndexImpl::place() {
