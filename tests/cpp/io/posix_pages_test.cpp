@@ -26,7 +26,7 @@ std::vector<std::byte> pattern(std::size_t bytes) {
 }
 
 std::string write_pattern(const std::string& directory, const std::vector<std::byte>& bytes) {
-  const std::string path = directory + "/rows";
+  std::string path = directory + "/rows";
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));
