@@ -39,6 +39,12 @@ class WatchedFileSystem final : public io::FileSystem {
     const std::lock_guard guard(mutex_);
     change_mapping_ = std::move(change);
   }
+  // What open_reader() gives; none: those of the file system below.
+  using Reader = Result<std::unique_ptr<const io::RandomReader>>;
+  void read_as(std::function<Reader(const std::string& path)> make) {
+    const std::lock_guard guard(mutex_);
+    make_reader_ = std::move(make);
+  }
   std::vector<FileCall> calls() const {
     const std::lock_guard guard(mutex_);
     return calls_;
@@ -68,6 +74,15 @@ class WatchedFileSystem final : public io::FileSystem {
     const std::lock_guard guard(mutex_);
     if (!mapped.ok() || !change_mapping_) return mapped;
     return change_mapping_(path, std::move(mapped).value());
+  }
+  Reader open_reader(const std::string& path) override {
+    const std::lock_guard guard(mutex_);
+    return make_reader_ ? make_reader_(path) : files_.open_reader(path);
+  }
+  Result<std::unique_ptr<io::ScratchMemory>> make_scratch(const std::string& directory,
+                                                          std::uint64_t bytes) override {
+    SPRINGG_RETURN_IF_ERROR(next("make_scratch", directory));
+    return files_.make_scratch(directory, bytes);
   }
   Status rename(const std::string& from, const std::string& to) override {
     SPRINGG_RETURN_IF_ERROR(next("rename", to));
@@ -139,6 +154,7 @@ class WatchedFileSystem final : public io::FileSystem {
   mutable std::mutex mutex_;
   Say say_;
   std::function<Mapping(const std::string&, Mapping)> change_mapping_;
+  std::function<Reader(const std::string&)> make_reader_;
   std::vector<FileCall> calls_;
 };
 

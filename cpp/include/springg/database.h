@@ -67,7 +67,9 @@ class Database {
   // springg::check() of its directory while it is open; nothing is to be checked in memory.
   // `repair` with damage: kFailedPrecondition, since that needs a directory that nobody has open.
   virtual Result<CheckReport> check(bool repair) const = 0;
-  // Bytes by component: "vectors", "graphs", "ids", "metadata", "other", "total".
+  // Bytes by component, in memory or in mapped files: "vectors", "graphs", "codes", "ids",
+  // "metadata", "other", and their "total". Across them: "mapped", vectors and documents in files,
+  // whose pages the system may take away; "counted", what is held against the memory limit now.
   virtual Result<std::map<std::string, std::uint64_t>> memory_usage() const = 0;
   // Generation of the manifest, last sequence, positions in the log ("last_lsn", "durable_lsn",
   // "log_bytes"), and the counts of IndexStats summed over all

@@ -37,8 +37,10 @@ inline constexpr std::size_t kIndexesMax = 10'000;
 struct DatabaseOptions {
   // 0 = as many as the process may use (affinity mask and cgroup quota).
   unsigned threads = 0;
-  // Bytes that rows, ids, metadata and graphs of all indexes together may take; a write that would
-  // pass it is refused whole with kResourceExhausted. None: no limit.
+  // Bytes that all indexes together may take of memory; a write that would pass it is refused whole
+  // with kResourceExhausted. In memory all counts. In a directory vectors and documents that are in
+  // segments do not: when there is no room for all of them, vectors are read from the files as
+  // answers need them (docs/adr/0017). None: no limit, and what is read stays mapped.
   std::optional<std::uint64_t> memory_limit_bytes;
   // Of writes that do not say. In memory alone it means nothing.
   Durability durability = Durability::kDisk;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "ann/hnsw_search.h"
 
+#include <span>
+#include <vector>
+
 #include "ann/hnsw_filtered.h"
 #include "ann/hnsw_sealed.h"
 
@@ -13,6 +16,57 @@ namespace {
 constexpr float kDeviations = 2;
 // Rows ranked exactly between two looks at what is left.
 constexpr std::size_t kStep = 8;
+// Rows that are asked for ahead of their step, when they have to be read.
+constexpr std::size_t kSoonMax = 64;
+static_assert(SearchScratch::kLinksMax + kSoonMax <= base::RowReader::kRowsMax);
+
+// Rows that are read before they are ranked are as many as this has room for, at least one.
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+
+// Ranks rows exactly where they are, or reads them first.
+class ExactRanker {
+ public:
+  ExactRanker(const Space& space, const Query& query) : space_(space), query_(query) {
+    if (space.reader == nullptr) return;
+    static thread_local std::vector<std::byte> rows;
+    group_ =
+        std::clamp(kReadBytes / space.vectors.stride, std::size_t{1}, SearchScratch::kLinksMax);
+    rows.resize(group_ * space.vectors.stride);
+    read_ = rows.data();
+  }
+
+  bool reads() const noexcept { return read_ != nullptr; }
+  // The ranks of scratch.rows[0, count); `soon` rows lie behind them.
+  void rank(SearchScratch& scratch, std::size_t count, std::span<const std::uint32_t> soon) const {
+    if (!reads()) return query_.gather(space_, scratch.rows, count, scratch.ranks);
+    for (std::size_t i = 0; i < group_; ++i) scratch.vectors[i] = read_ + i * space_.vectors.stride;
+    for (std::size_t at = 0; at < count; at += group_) {
+      const std::size_t group = std::min(group_, count - at);
+      const std::uint32_t* const rows = scratch.rows + at;
+      space_.reader->read({rows, group}, at == 0 ? soon : std::span<const std::uint32_t>(), read_);
+      query_.gather_at(space_, scratch.vectors, rows, group, scratch.ranks + at);
+    }
+  }
+
+ private:
+  const Space& space_;
+  const Query& query_;
+  std::byte* read_ = nullptr;
+  std::size_t group_ = 0;
+};
+
+// What follows the first `at` rows of the pool and will be ranked as well, unless exact ranks turn
+// out less than estimated.
+std::size_t rows_to_follow(const SearchPool& pool, std::size_t at, float reach,
+                           std::uint32_t* rows) {
+  std::size_t count = 0;
+  while (count < kSoonMax && at + count < pool.size() &&
+         rank_of(pool.keys()[at + count]) <= reach) {
+    rows[count] = number_of(pool.keys()[at + count]);
+    ++count;
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -21,10 +75,17 @@ void rank_pool_exactly(const Space& space, const Query& query, std::size_t k, st
   SearchScratch& scratch = thread_scratch();
   const SearchPool& pool = scratch.pool;
   TopK top(std::min(k, pool.size()));
+  const ExactRanker ranker(space, query);
+  std::uint32_t soon[kSoonMax];
   std::size_t at = 0;
   const auto rank_next = [&](std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) scratch.rows[i] = number_of(pool.keys()[at + i]);
-    query.gather(space, scratch.rows, count, scratch.ranks);
+    std::size_t followers = 0;
+    if (ranker.reads() && at == 0) {
+      const float farthest = rank_of(pool.keys()[count - 1]);
+      followers = rows_to_follow(pool, count, farthest + kDeviations * deviation, soon);
+    }
+    ranker.rank(scratch, count, {soon, followers});
     for (std::size_t i = 0; i < count; ++i) {
       if (scratch.ranks[i] <= top.worst()) top.offer({scratch.ranks[i], scratch.rows[i]});
     }

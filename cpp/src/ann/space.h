@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "base/row_reader.h"
 #include "base/row_table.h"
 #include "kernels/distance_table.h"
 #include "springg/types.h"
@@ -25,6 +26,9 @@ struct Space {
   base::RowTable vectors;
   // Cosine only: one float a row, inverse_norm() below. Zero vectors have 0.
   base::RowTable inverse_norms;
+  // Not null: who ranks a few rows exactly reads them through this and not where `vectors` has
+  // them.
+  const base::RowReader* reader = nullptr;
 };
 
 // What is stored for a row so that cosine is one multiplication: kCosineScale / |x|, with |x| in

@@ -28,7 +28,8 @@ void copy_rows(storage::SegmentBuilder& builder, const std::vector<PartView>& so
   executor.run(tasks, [&](std::size_t task, unsigned) {
     if (!poller.advance(0)) return;
     const std::size_t end = std::min(rows.size(), (task + 1) * kCopyRows);
-    for (std::size_t to = task * kCopyRows; to < end; ++to) {
+    std::size_t first = task * kCopyRows;  // of those of one part that were not let go
+    for (std::size_t to = first; to < end; ++to) {
       const Part& part = *sources[rows[to].part].part;
       const std::uint32_t row = rows[to].row;
       const ann::Space space = part.space();
@@ -39,6 +40,10 @@ void copy_rows(storage::SegmentBuilder& builder, const std::vector<PartView>& so
         std::memcpy(builder.inverse_norms() + to, space.inverse_norms.row(row), sizeof(float));
       }
       builder.sequences()[to] = part.sequence(row);
+      if (to + 1 == end || rows[to + 1].part != rows[to].part) {
+        part.let_go(rows[first].row, row + 1);
+        first = to + 1;
+      }
     }
   });
 }
@@ -146,8 +151,29 @@ Status make_graph(storage::SegmentBuilder& builder, const GraphSource& source,
                      {source.ancestor, kept});
 }
 
+Result<std::unique_ptr<storage::SegmentBuilder>> make_builder(const IndexOptions& options,
+                                                              std::uint32_t rows,
+                                                              const SegmentPlace& place) {
+  const storage::SegmentSettings settings = segment_settings(options);
+  std::unique_ptr<io::ScratchMemory> scratch;
+  if (place.home != nullptr) {
+    scratch = place.home->make_scratch(std::uint64_t{rows} *
+                                       vector_bytes(options.dtype, options.dimensions));
+  }
+  return storage::SegmentBuilder::create(settings, rows, std::move(scratch));
+}
+
+Status move_to_file(SegmentHome& home, std::shared_ptr<const storage::Segment>& segment,
+                    Compacted& made) {
+  SPRINGG_ASSIGN_OR_RETURN(auto mapped, home.write_file(*segment));
+  if (mapped == nullptr) return {};
+  made.file = std::make_shared<PlacedFile>(home, mapped->uuid());
+  segment = std::move(mapped);
+  return {};
+}
+
 Result<Compacted> build(const std::vector<PartView>& sources, const GraphSource& graph,
-                        const IndexOptions& options, std::shared_ptr<MemoryBudget> budget,
+                        const IndexOptions& options, const SegmentPlace& place,
                         base::Executor& executor, Progress* progress) {
   Compacted made;
   made.kept_deleted = graph.whole != nullptr;
@@ -158,8 +184,7 @@ Result<Compacted> build(const std::vector<PartView>& sources, const GraphSource&
                               " rows in one segment, got " + std::to_string(rows.size()));
   }
   const auto count = static_cast<std::uint32_t>(rows.size());
-  SPRINGG_ASSIGN_OR_RETURN(auto builder,
-                           storage::SegmentBuilder::create(segment_settings(options), count));
+  SPRINGG_ASSIGN_OR_RETURN(auto builder, make_builder(options, count, place));
   Poller poller(progress, count);
   copy_rows(*builder, sources, rows, executor, poller);
   SPRINGG_RETURN_IF_ERROR(poller.status());
@@ -171,7 +196,9 @@ Result<Compacted> build(const std::vector<PartView>& sources, const GraphSource&
   SPRINGG_RETURN_IF_ERROR(check_readable(sources));  // a graph that was taken over is mapped too
   SPRINGG_RETURN_IF_ERROR(linked);
   SPRINGG_ASSIGN_OR_RETURN(auto segment, builder->finish());
-  SPRINGG_ASSIGN_OR_RETURN(made.part, SegmentPart::open(std::move(segment), std::move(budget)));
+  SPRINGG_RETURN_IF_ERROR(segment->check_readable());
+  if (place.home != nullptr) SPRINGG_RETURN_IF_ERROR(move_to_file(*place.home, segment, made));
+  SPRINGG_ASSIGN_OR_RETURN(made.part, SegmentPart::open(std::move(segment), place.budget));
   return made;
 }
 
@@ -272,13 +299,12 @@ Status build_graph(storage::SegmentBuilder& builder, std::uint32_t rows,
 }
 
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
-                          std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
-                          Progress* progress) {
-  return build(sources, graph_to_adopt(sources), options, std::move(budget), executor, progress);
+                          const SegmentPlace& place, base::Executor& executor, Progress* progress) {
+  return build(sources, graph_to_adopt(sources), options, place, executor, progress);
 }
 
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
-                                   std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
+                                   const SegmentPlace& place, base::Executor& executor,
                                    Progress* progress) {
   GraphSource from;
   LooseGraph loose;
@@ -294,7 +320,7 @@ Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& o
       from.ancestor = &loose.graph;
     }
   }
-  return build({source}, from, options, std::move(budget), executor, progress);
+  return build({source}, from, options, place, executor, progress);
 }
 
 Result<std::shared_ptr<SegmentPart>> rebuild_graph(const storage::Segment& damaged,

@@ -10,6 +10,7 @@
 #include "base/executor.h"
 #include "engine/memory_budget.h"
 #include "engine/segment_part.h"
+#include "engine/segment_place.h"
 #include "engine/view.h"
 #include "springg/options.h"
 #include "springg/progress.h"
@@ -22,6 +23,7 @@ struct Compacted {
   // Source rows lie in it one after another, without those that were deleted in the sources, or
   // (kept_deleted) with them.
   bool kept_deleted = false;
+  std::shared_ptr<PlacedFile> file;  // of a part that is in one already
 };
 
 // The live rows of `sources` in order, with their metadata as it is, and a graph. When the first
@@ -30,12 +32,11 @@ struct Compacted {
 // memtable comes first, or most of its rows are deleted) the graph is built from nothing. Stops
 // when progress says so.
 Result<Compacted> compact(const std::vector<PartView>& sources, const IndexOptions& options,
-                          std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
-                          Progress* progress);
+                          const SegmentPlace& place, base::Executor& executor, Progress* progress);
 // One memtable that gets no more rows. Its graph is taken over: with the deleted rows when they are
 // few, else without them, and not at all when they are most.
 Result<Compacted> compact_memtable(const PartView& source, const IndexOptions& options,
-                                   std::shared_ptr<MemoryBudget> budget, base::Executor& executor,
+                                   const SegmentPlace& place, base::Executor& executor,
                                    Progress* progress);
 
 // The rows of a segment whose graph is damaged, with a new one, in memory.

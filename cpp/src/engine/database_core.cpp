@@ -239,6 +239,8 @@ std::map<std::string, std::uint64_t> DatabaseCore::memory_usage() const {
           {"ids", sum.id_bytes},
           {"metadata", sum.metadata_bytes},
           {"other", sum.other_bytes},
+          {"mapped", runtime_->budget->mapped()},
+          {"counted", runtime_->budget->used()},
           {"total", sum.vector_bytes + sum.graph_bytes + sum.code_bytes + sum.id_bytes +
                         sum.metadata_bytes + sum.other_bytes}};
 }
@@ -334,9 +336,20 @@ bool DatabaseCore::any_index_damaged() const {
 Status DatabaseCore::make_log_room(Progress* progress) {
   const storage::WriteAheadLog* const log = runtime_->log.get();
   if (log == nullptr || bytes_to_cut() / 2 <= options_.log_bytes_max) return {};
+  return make_memory_room(progress);
+}
+
+Status DatabaseCore::make_memory_room(Progress* progress) {
   Status status = flush(FlushAim::kRows, runtime_->pool, progress);
+  runtime_->budget->note_flushed();
   // That of another index, which says so itself.
   return status.code() == ErrorCode::kCorruption ? Status() : status;
+}
+
+std::unique_ptr<io::ScratchMemory> DatabaseCore::make_scratch(std::uint64_t bytes) {
+  if (files_ == nullptr) return nullptr;
+  auto scratch = files_->make_scratch(path_, bytes);
+  return scratch.ok() ? std::move(scratch).value() : nullptr;
 }
 
 std::uint64_t DatabaseCore::bytes_to_cut() const {

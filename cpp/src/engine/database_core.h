@@ -92,6 +92,8 @@ class DatabaseCore final : public IndexHome,
   void log_grew() noexcept override;
   void want_flush() noexcept override;
   Status make_log_room(Progress* progress) override;
+  Status make_memory_room(Progress* progress) override;
+  std::unique_ptr<io::ScratchMemory> make_scratch(std::uint64_t bytes) override;
   Status take_background_error() override;
   bool use_reserve() noexcept override SPRINGG_EXCLUDES(reserve_mutex_);
   Status check_reserve() override SPRINGG_EXCLUDES(reserve_mutex_);

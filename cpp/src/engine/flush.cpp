@@ -167,7 +167,8 @@ Status DatabaseCore::save_part(const PartView& part, FlushedIndex& flushed, NewF
   if (!segment.mapped()) {
     // Read back before anything depends on it; from then on the file stands for the memory.
     SPRINGG_ASSIGN_OR_RETURN(
-        auto file, storage::open_segment(*files_, path_, segment.uuid(), saved.entry.file_bytes));
+        auto file, storage::open_segment(*files_, path_, segment.uuid(), saved.entry.file_bytes,
+                                         storage::kCompareAll, runtime_->residency()));
     SPRINGG_ASSIGN_OR_RETURN(auto mapped, SegmentPart::open(std::move(file), runtime_->budget));
     flushed.mapped.emplace_back(part.part.get(), std::move(mapped));
   }
@@ -283,7 +284,8 @@ Result<std::shared_ptr<const storage::Segment>> DatabaseCore::write_file(
   const auto write = [&]() -> Result<std::shared_ptr<const storage::Segment>> {
     SPRINGG_ASSIGN_OR_RETURN(const std::uint64_t bytes, segment.write(*files_, path_));
     SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
-    return storage::open_segment(*files_, path_, segment.uuid(), bytes);
+    return storage::open_segment(*files_, path_, segment.uuid(), bytes, storage::kCompareAll,
+                                 runtime_->residency());
   };
   auto written = guarded(write);
   if (!written.ok()) forget_file(segment.uuid());

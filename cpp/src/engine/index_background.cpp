@@ -88,8 +88,8 @@ void IndexImpl::release_claim(const Part* part) {
 
 Status IndexImpl::convert_claimed(const PartView& source, base::Executor& executor,
                                   Progress* progress) {
-  auto made = guarded(
-      [&] { return compact_memtable(source, options_, runtime_->budget, executor, progress); });
+  auto made =
+      guarded([&] { return compact_memtable(source, options_, place(), executor, progress); });
   base::MutexLock lock(write_mutex_);
   release_claim(source.part.get());
   if (!made.ok()) return made.take_status();
@@ -118,6 +118,7 @@ void IndexImpl::replace_parts(const std::vector<PartView>& sources, const Compac
   // Nothing in its place: the index was cleared or dropped, or every row was deleted meanwhile.
   if (!placed) return;
   stage(make_view(std::move(parts), before->last_sequence));
+  if (made.file != nullptr) made.file->keep(runtime_->log->last_lsn());
 }
 
 void IndexImpl::wake_builder() noexcept {

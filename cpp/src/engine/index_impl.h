@@ -25,6 +25,7 @@
 #include "engine/row_input.h"
 #include "engine/runtime.h"
 #include "engine/search.h"
+#include "engine/segment_place.h"
 #include "engine/view.h"
 #include "engine/view_queue.h"
 #include "springg/index.h"
@@ -36,20 +37,12 @@ namespace springg::engine {
 class IndexImpl;
 
 // What an index asks of the database that it belongs to.
-class IndexHome {
+class IndexHome : public SegmentHome {
  public:
-  virtual ~IndexHome() = default;
   // Makes what tune() chose durable, then shows it. On an error nothing has changed.
   virtual Status publish_tuning(IndexImpl& index, const std::optional<SearchTuning>& tuning) = 0;
   // Makes "no rows" durable. Returns what the log calls the index from now on.
   virtual Result<std::uint32_t> publish_clear(const base::Uuid& index) = 0;
-
-  // Writes a segment into a file of its own, durably, and maps it; null in memory alone. No
-  // manifest names it yet: it stays until the log does not need it (keep_file) or forget_file().
-  virtual Result<std::shared_ptr<const storage::Segment>> write_file(
-      const storage::Segment& segment) = 0;
-  virtual void keep_file(const base::Uuid& segment, storage::Lsn lsn) noexcept = 0;
-  virtual void forget_file(const base::Uuid& segment) noexcept = 0;
   // After a write: the log may be long enough to be cut.
   virtual void log_grew() noexcept = 0;
   // There is a segment in memory that takes the place of files: a flush gives both back.
@@ -58,6 +51,8 @@ class IndexHome {
   // Before a write, without locks: flushes in the caller's time when the log is much longer than it
   // should be, because background work does not keep up.
   virtual Status make_log_room(Progress* progress) = 0;
+  // The same when rows that memory alone holds take too much of the memory limit.
+  virtual Status make_memory_room(Progress* progress) = 0;
   // The first error of a background flush that no call has returned yet.
   virtual Status take_background_error() = 0;
   // On a full disk. What frees space, as deletes do in the end, may use what is kept in reserve;
@@ -213,6 +208,11 @@ class IndexImpl final : public Index,
   }
 
   // index_write.cpp
+  // For a call that needs so many bytes, after a flush where that makes room.
+  Result<MemoryReservation> reserve_memory(std::uint64_t bytes, Progress* progress);
+  void wait_for_memory(std::uint64_t bytes, Progress* progress) const;
+  // Of segments made of others.
+  SegmentPlace place();
   Result<std::size_t> store(const RowInput& input, Mode mode, Durability durability,
                             Progress* progress);
   Result<std::size_t> store_in_memtable(const RowInput& input, Mode mode, Durability durability,

@@ -74,8 +74,7 @@ std::vector<PartView> IndexImpl::claim_merge() {
 Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& executor,
                         Progress& stop) {
   StopEither either(stop, merge_unwanted_);
-  auto made =
-      guarded([&] { return compact(sources, options_, runtime_->budget, executor, &either); });
+  auto made = guarded([&] { return compact(sources, options_, place(), executor, &either); });
   // Somebody needs the parts for himself, or the database closes; it is tried again later.
   const bool stopped = !made.ok() && !either.update(0, 0);
   {

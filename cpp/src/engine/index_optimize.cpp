@@ -80,8 +80,8 @@ Status IndexImpl::optimize(Progress* progress) {
     base::MutexLock jobs(jobs_mutex_);
     SPRINGG_ASSIGN_OR_RETURN(const std::vector<PartView> sources, claim_everything(progress));
     if (sources.empty()) return {};
-    auto made = guarded(
-        [&] { return compact(sources, options_, runtime_->budget, runtime_->pool, progress); });
+    auto made =
+        guarded([&] { return compact(sources, options_, place(), runtime_->pool, progress); });
     base::MutexLock lock(write_mutex_);
     held_.clear();
     if (!made.ok()) {
@@ -183,8 +183,8 @@ Result<PartView> IndexImpl::replace_held(const std::vector<PartView>& sources,
   const bool memtable = sources.size() == 1 && sources.front().part->memtable() != nullptr;
   SPRINGG_ASSIGN_OR_RETURN(
       const Compacted made,
-      memtable ? compact_memtable(sources.front(), options_, runtime_->budget, executor, progress)
-               : compact(sources, options_, runtime_->budget, executor, progress));
+      memtable ? compact_memtable(sources.front(), options_, place(), executor, progress)
+               : compact(sources, options_, place(), executor, progress));
   base::MutexLock lock(write_mutex_);
   replace_parts(sources, made);
   // They may be freed from here on: held_ must not name what gets their addresses.

@@ -52,6 +52,7 @@ Result<RecordBatch> IndexImpl::get(const IdColumn& ids, Include include) const {
       if (include.vectors) {
         part.part->compare_vectors(at->row, at->row + 1);
         codec.append(part.part->space().vectors.row(at->row), batch.vectors, batch.byte_vectors);
+        part.part->let_go(at->row, at->row + 1);
       }
     }
     SPRINGG_RETURN_IF_ERROR(check_readable(view->parts, first_read));

@@ -113,6 +113,7 @@ RecordBatch IndexViewImpl::records(std::size_t begin, std::size_t end, Include i
     if (include.vectors) {
       part.part->compare_vectors(row, row + 1);
       codec.append(part.part->space().vectors.row(row), batch.vectors, batch.byte_vectors);
+      part.part->let_go(row, row + 1);
     }
   });
   return batch;
@@ -138,6 +139,7 @@ void IndexViewImpl::copy_vectors(void* out) const {
   visit(0, rows(), [&](const PartView& part, std::uint32_t row) {
     part.part->compare_vectors(row, row + 1);
     std::memcpy(to, part.part->space().vectors.row(row), bytes);
+    part.part->let_go(row, row + 1);
     to += bytes;
   });
 }

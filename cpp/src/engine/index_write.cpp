@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Writes that fit into the memtable, updates of metadata, and deletes.
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "engine/index_impl.h"
 #include "engine/poller.h"
 
 namespace springg::engine {
+
+namespace {
+// Parts of the memory limit that rows may take that are in no segment yet: a flush is worth it from
+// the one on, and is due at the other.
+constexpr std::uint64_t kLooseMin = 16;
+constexpr std::uint64_t kLooseMax = 4;
+constexpr std::chrono::milliseconds kMemoryWait{10};
+constexpr int kMemoryWaits = 100;
+}  // namespace
 
 Result<std::size_t> IndexImpl::add(const IdColumn& ids, const MatrixView& vectors,
                                    const MetadataColumn* metadata, Progress* progress,
@@ -47,9 +58,8 @@ Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durabilit
                                      Progress* progress) {
   if (input.rows() == 0) return std::size_t{0};
   SPRINGG_RETURN_IF_ERROR(home_.make_log_room(progress));
-  SPRINGG_ASSIGN_OR_RETURN(
-      const MemoryReservation reserved,
-      MemoryReservation::make(runtime_->budget, estimated_bytes(options_, input)));
+  SPRINGG_ASSIGN_OR_RETURN(const MemoryReservation reserved,
+                           reserve_memory(estimated_bytes(options_, input), progress));
   const Tuning& tuning = runtime_->tuning;
   if (input.rows() > tuning.memtable_call_rows_max) {
     return store_as_segment(input, mode, durability, progress);
@@ -61,6 +71,40 @@ Result<std::size_t> IndexImpl::store(const RowInput& input, Mode mode, Durabilit
     return store_beside_log(input, mode, durability, progress);
   }
   return store_in_memtable(input, mode, durability, progress);
+}
+
+// Rows that memory alone holds are made into segments, whose vectors stay in their files, before
+// they take much of the limit: making a segment takes as much again for a time.
+Result<MemoryReservation> IndexImpl::reserve_memory(std::uint64_t bytes, Progress* progress) {
+  MemoryBudget& budget = *runtime_->budget;
+  if (budget.limit().has_value() && runtime_->log != nullptr) {
+    const std::uint64_t limit = *budget.limit();
+    const std::uint64_t settled = budget.settled();
+    const std::uint64_t loose = budget.loose();
+    const bool much = loose > limit / kLooseMin && loose + bytes > limit / kLooseMax;
+    const bool full = loose != 0 && budget.used() + bytes > limit;
+    // Else it is refused in any case.
+    const bool fits = bytes <= limit && settled <= limit - bytes;
+    if (fits && (much || full)) SPRINGG_RETURN_IF_ERROR(home_.make_memory_room(progress));
+    if (fits) wait_for_memory(bytes, progress);
+  }
+  return MemoryReservation::make(runtime_->budget, bytes);
+}
+
+// What a flush or a merge has replaced goes with the last search, or step of the background, that
+// reads it.
+void IndexImpl::wait_for_memory(std::uint64_t bytes, Progress* progress) const {
+  const MemoryBudget& budget = *runtime_->budget;
+  Poller poller(progress, 0);
+  for (int i = 0; i < kMemoryWaits && budget.used() + bytes > *budget.limit(); ++i) {
+    if (!poller.advance(0)) return;
+    std::this_thread::sleep_for(kMemoryWait);
+  }
+}
+
+SegmentPlace IndexImpl::place() {
+  const bool in_file = runtime_->budget->limit().has_value() && runtime_->log != nullptr;
+  return {runtime_->budget, in_file ? &home_ : nullptr};
 }
 
 Status IndexImpl::find_old_rows(const RowInput& input, Mode mode, const View& view,
@@ -175,8 +219,7 @@ Status IndexImpl::stage_rows(const RowInput& input, Mode mode, const View& view,
 Result<std::size_t> IndexImpl::patch_metadata(const RowInput& input, Durability durability) {
   SPRINGG_ASSIGN_OR_RETURN(
       const MemoryReservation reserved,
-      MemoryReservation::make(runtime_->budget,
-                              input.metadata.has_value() ? input.metadata->memory_bytes() : 0));
+      reserve_memory(input.metadata.has_value() ? input.metadata->memory_bytes() : 0, nullptr));
   Receipt receipt;
   {
     base::MutexLock lock(write_mutex_);

@@ -16,6 +16,7 @@ ann::GraphAnswer Part::scan_matching(const ann::Query& query, const base::RowMas
   ann::TopK top(std::min<std::size_t>(k, answer.distances_computed));
   ann::scan_matching(space(), query, wanted, begin, end, top);
   answer.neighbors = top.take_sorted();
+  let_go(begin, end);
   return answer;
 }
 

@@ -59,7 +59,10 @@ class Part {
   // As storage::Segment has them: before vectors are believed, and that they can be already.
   virtual void compare_vectors(std::uint32_t /*first*/, std::uint32_t /*last*/) const noexcept {}
   virtual bool compared() const noexcept { return true; }
-  // The same for those of `wanted` in [begin, end).
+  // After rows [first, last) were read through space(): of a file whose vectors stay on the disk
+  // their pages leave memory.
+  virtual void let_go(std::uint32_t /*first*/, std::uint32_t /*last*/) const noexcept {}
+  // As compare_vectors() for those of `wanted` in [begin, end).
   void compare_matching(const base::RowMask& wanted, std::uint32_t begin, std::uint32_t end) const;
 
   virtual Memtable* memtable() noexcept { return nullptr; }

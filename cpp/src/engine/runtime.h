@@ -15,6 +15,7 @@
 #include "engine/tuning.h"
 #include "springg/options.h"
 #include "springg/status.h"
+#include "storage/segment.h"
 #include "storage/write_ahead_log.h"
 
 namespace springg::engine {
@@ -39,6 +40,10 @@ struct Runtime {
   BackgroundWorker builder{5};
   // Merges and flushes, which take long; a tenth.
   BackgroundWorker keeper{10};
+  storage::Residency residency() const noexcept {
+    return budget->limit().has_value() ? storage::Residency::kLean : storage::Residency::kMapped;
+  }
+
   // Null in memory alone, and while the database is being recovered.
   std::unique_ptr<storage::WriteAheadLog> log;
 };

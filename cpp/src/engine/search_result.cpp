@@ -52,6 +52,7 @@ SearchResult collect_hits(const View& view, const IndexOptions& index, const Sea
       }
       if (options.include.vectors) {
         codec.append(part.part->space().vectors.row(hit.row), result.vectors, result.byte_vectors);
+        part.part->let_go(hit.row, hit.row + 1);
       }
     }
   }

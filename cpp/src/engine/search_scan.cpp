@@ -38,7 +38,9 @@ class PartScan {
     job_.executor.run(begins.size(), [&](std::size_t task, unsigned worker) {
       if (!job_.poller.advance(0)) return;
       const bool last = task + 1 == begins.size();
-      scan(begins[task], last ? part_.rows : begins[task + 1], worker);
+      const std::uint32_t end = last ? part_.rows : begins[task + 1];
+      scan(begins[task], end, worker);
+      part_.part->let_go(begins[task], end);
     });
     for (std::vector<ann::TopK>& tops : tops_) {
       for (std::size_t query = 0; query < tops.size(); ++query) {

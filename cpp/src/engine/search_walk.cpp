@@ -88,6 +88,7 @@ class PartSearch {
     ann::TopK top(std::min<std::size_t>(job_.k, end - begin));
     ann::scan_rows(part_.part->space(), query_, begin, end, deleted_, top);
     add(top.take_sorted(), hits);
+    part_.part->let_go(begin, end);
     return end - begin;
   }
 

@@ -17,18 +17,20 @@ constexpr std::size_t kCopiedBytesMin = std::size_t{4} << 20;
 // Rows between two looks at the clock.
 constexpr std::size_t kStepBytes = std::size_t{1} << 20;
 constexpr std::chrono::milliseconds kStepTime{100};
+// What the system maps at most when a row is read.
+constexpr std::uint64_t kTouchedBytes = std::uint64_t{64} << 10;
 }  // namespace
 
 SegmentPart::SegmentPart(std::shared_ptr<const storage::Segment> segment,
                          std::shared_ptr<MemoryBudget> budget)
-    : segment_(std::move(segment)), charge_(std::move(budget)) {
+    : segment_(std::move(segment)), budget_(std::move(budget)), charge_(budget_) {
   const storage::SegmentSettings& settings = segment_->settings();
   space_.metric = settings.metric;
   space_.dtype = settings.dtype;
   space_.dimensions = settings.dimensions;
   space_.vectors = segment_->vectors();
   space_.inverse_norms = segment_->inverse_norms();
-  charge_.set(bytes().total());
+  count_bytes();
 }
 
 ann::GraphAnswer SegmentPart::scan_matching(const ann::Query& query, const base::RowMask& wanted,
@@ -38,7 +40,10 @@ ann::GraphAnswer SegmentPart::scan_matching(const ann::Query& query, const base:
   if (!codes_.has_value() || rows < k * ann::kCodeScanRowsMin) {
     return Part::scan_matching(query, wanted, begin, end, k, rerank);
   }
-  return ann::scan_codes(space_, query, *codes_, wanted, begin, end, k, rerank);
+  ann::GraphAnswer answer =
+      ann::scan_codes(sparse_space(), query, *codes_, wanted, begin, end, k, rerank);
+  let_go(begin, end);  // of a query that codes do not serve
+  return answer;
 }
 
 Result<std::shared_ptr<SegmentPart>> SegmentPart::open(
@@ -51,7 +56,7 @@ Result<std::shared_ptr<SegmentPart>> SegmentPart::open(
     SPRINGG_ASSIGN_OR_RETURN(part->graph_, ann::SealedGraph::open(image, stored.rows()));
     part->open_codes();
     part->open_calibration();
-    part->charge_.set(part->bytes().total());
+    part->count_bytes();
   }
   return part;
 }
@@ -66,6 +71,7 @@ std::span<const std::byte> SegmentPart::copied(std::span<const std::byte> bytes,
   if (!allocated.ok()) return bytes;
   buffer = std::move(allocated).value();
   std::memcpy(buffer.data(), bytes.data(), bytes.size());
+  segment_->drop(bytes);
   return buffer.span();
 }
 
@@ -96,8 +102,50 @@ ann::GraphAnswer SegmentPart::graph_search(const ann::Query& query,
                                            const ann::GraphQuery& request) const {
   ann::GraphQuery stretched = request;
   stretched.stretch = calibration_.stretch_for(request.ef, request.k);
-  return codes_.has_value() ? graph_.search(space_, query, *codes_, stretched)
-                            : graph_.search(space_, query, stretched);
+  if (codes_.has_value()) return graph_.search(sparse_space(), query, *codes_, stretched);
+  ann::GraphAnswer answer = graph_.search(space_, query, stretched);
+  note_touched(answer.distances_computed);
+  return answer;
+}
+
+// Until vectors have to stay on the disk they are read where they are mapped, which is faster. What
+// became resident by then goes once.
+ann::Space SegmentPart::sparse_space() const noexcept {
+  ann::Space space = space_;
+  if (segment_->row_reader() == nullptr) return space;
+  if (!budget_->is_lean()) {
+    if (!stays_mapped_.load(std::memory_order_relaxed)) stays_mapped_.store(true);
+    return space;
+  }
+  space.reader = segment_->row_reader();
+  if (stays_mapped_.load(std::memory_order_relaxed) && stays_mapped_.exchange(false)) {
+    segment_->drop_rows();
+  }
+  return space;
+}
+
+void SegmentPart::let_go(std::uint32_t first, std::uint32_t last) const noexcept {
+  if (segment_->row_reader() != nullptr && budget_->is_lean()) segment_->drop_vectors(first, last);
+}
+
+// Walks on vectors read too many rows to be dropped one by one, and documents are read by many.
+// Each may stand for all that the system maps around it; a part may have its share of what may be
+// resident.
+void SegmentPart::note_touched(std::uint64_t rows) const noexcept {
+  if (segment_->row_reader() == nullptr || !budget_->is_lean()) return;
+  const std::uint64_t bytes = rows * kTouchedBytes;
+  const double share = static_cast<double>(mapped_bytes()) /
+                       static_cast<double>(std::max<std::uint64_t>(budget_->mapped(), 1));
+  const double room = share * static_cast<double>(budget_->resident_max());
+  const std::uint64_t before = touched_.fetch_add(bytes, std::memory_order_relaxed);
+  if (static_cast<double>(before + bytes) <= room) return;
+  touched_.store(0, std::memory_order_relaxed);
+  segment_->drop_rows();
+}
+
+std::string_view SegmentPart::metadata(std::uint32_t row) const noexcept {
+  note_touched(1);
+  return segment_->metadata(row);
 }
 
 std::optional<std::uint32_t> SegmentPart::find(const IdView& id, std::uint32_t rows) const {
@@ -125,6 +173,13 @@ PartBytes SegmentPart::bytes() const {
   const std::uint64_t graph = own_graph_.size() == 0 ? bytes.graph : own_graph_.size();
   const std::uint64_t codes = own_codes_.size() == 0 ? bytes.codes : own_codes_.size();
   return {bytes.vectors, graph, codes, bytes.ids, bytes.metadata, bytes.other};
+}
+
+// Ids, norms and sequences lie in the file too, but searches and writes read them here and there.
+std::uint64_t SegmentPart::mapped_bytes() const noexcept {
+  if (!segment_->mapped()) return 0;
+  const storage::Segment::Bytes bytes = segment_->bytes();
+  return bytes.vectors + bytes.metadata;
 }
 
 }  // namespace springg::engine

@@ -39,8 +39,9 @@ std::shared_ptr<const Overlay> make_overlay(const storage::Delta& delta) {
 Result<StoredPart> open_stored_part(const StoredFiles& from, const storage::SegmentEntry& entry,
                                     const IndexOptions& options) {
   SPRINGG_ASSIGN_OR_RETURN(
-      auto segment, storage::open_segment(from.files, from.directory, entry.uuid, entry.file_bytes,
-                                          from.runtime.tuning.compare_later_bytes));
+      auto segment,
+      storage::open_segment(from.files, from.directory, entry.uuid, entry.file_bytes,
+                            from.runtime.tuning.compare_later_bytes, from.runtime.residency()));
   if (segment->settings() != segment_settings(options)) {
     return wrong_segment(entry, "its settings are not the index's");
   }
@@ -73,8 +74,10 @@ Result<StoredPart> open_stored_part(const StoredFiles& from, const storage::Segm
 Result<std::shared_ptr<SegmentPart>> open_logged_part(const StoredFiles& from,
                                                       const storage::LoggedSegment& logged,
                                                       const IndexOptions& options) {
-  SPRINGG_ASSIGN_OR_RETURN(auto segment, storage::open_segment(from.files, from.directory,
-                                                               logged.uuid, logged.file_bytes));
+  SPRINGG_ASSIGN_OR_RETURN(
+      auto segment,
+      storage::open_segment(from.files, from.directory, logged.uuid, logged.file_bytes,
+                            storage::kCompareAll, from.runtime.residency()));
   auto opened = SegmentPart::open(segment, from.runtime.budget);
   if (opened.ok() || opened.status().code() == ErrorCode::kResourceExhausted) return opened;
   if (segment->settings() != segment_settings(options)) return opened;

@@ -14,6 +14,7 @@ class Descriptor {
   ~Descriptor() {
     if (fd_ >= 0) (void)::close(fd_);
   }
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 

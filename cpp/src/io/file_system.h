@@ -39,6 +39,40 @@ class MappedFile {
   // zeros now (mapping_guard.h). Ask after reading: true means that what was read may be wrong, and
   // stays true. A few loads.
   virtual bool unreadable() const noexcept { return false; }
+  // Pages that hold a part of bytes() may leave the process's memory; read again, they come from
+  // the file. A hint: what cannot be done is left undone. Any thread, also while others read there.
+  virtual void drop(std::span<const std::byte> part) const noexcept { (void)part; }
+};
+
+// Bytes of a file from `offset` on, and where they are wanted.
+struct FileRange {
+  std::uint64_t offset = 0;
+  std::span<std::byte> to;
+};
+
+// A file that is read piece by piece into memory of the caller's. Unlike those of a mapping its
+// pages are in the system's cache alone: they do not count as this process's memory. Stays valid
+// after the file is renamed or removed. Any thread, also several at a time; takes no memory.
+class RandomReader {
+ public:
+  virtual ~RandomReader() = default;
+  // At most so many ranges of one call, `wanted` and `soon` together.
+  static constexpr std::size_t kRangesMax = 256;
+  // Fills all of `wanted`. What is not in the system's cache is asked for first, all of it, so that
+  // the disk reads it at the same time, and what is wanted `soon` with it, which is not filled.
+  // False when some could not be read: then what it fills is not to be used.
+  virtual bool read(std::span<const FileRange> wanted,
+                    std::span<const FileRange> soon) const noexcept = 0;
+};
+
+// Memory for large work whose pages the system may write to the disk and take away when it needs
+// them: a file without a name, mapped. Gone when destroyed.
+class ScratchMemory {
+ public:
+  virtual ~ScratchMemory() = default;
+  virtual std::span<std::byte> bytes() noexcept = 0;  // zeroed
+  // As MappedFile has it: ask before what was read is believed.
+  virtual bool unreadable() const noexcept = 0;
 };
 
 // Held until destroyed; the system releases it when the process dies.
@@ -59,6 +93,17 @@ class FileSystem {
                                                        std::uint64_t size_hint) = 0;
   // kNotFound. Refuses symbolic links and what is no regular file.
   virtual Result<std::shared_ptr<const MappedFile>> map(const std::string& path) = 0;
+  // For reading pieces of a file. kNotFound; kUnsupported where files can only be mapped.
+  virtual Result<std::unique_ptr<const RandomReader>> open_reader(const std::string& path) {
+    return unsupported("cannot read pieces of " + path);
+  }
+  // Scratch memory in a directory's file system, all of its space reserved. kUnsupported where
+  // there is none; kResourceExhausted.
+  virtual Result<std::unique_ptr<ScratchMemory>> make_scratch(const std::string& directory,
+                                                              std::uint64_t bytes) {
+    return unsupported("cannot make " + std::to_string(bytes) + " bytes of scratch memory in " +
+                       directory);
+  }
   // Size of a file, of which a mapping made now would be. kNotFound; kIoError for no regular file.
   virtual Result<std::uint64_t> file_bytes(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;

@@ -16,6 +16,7 @@
 #include "io/mapping_guard.h"
 #include "io/posix_directory_lock.h"
 #include "io/posix_error.h"
+#include "io/posix_pages.h"
 
 namespace springg::io {
 
@@ -160,6 +161,9 @@ class PosixMappedFile final : public MappedFile {
     (void)*(static_cast<const volatile char*>(data_) + size_ - 1);
     return has_zeroed_pages(*range_);
   }
+  void drop(std::span<const std::byte> part) const noexcept override {
+    if (size_ != 0) drop_pages(bytes(), part);
+  }
 
  private:
   void* data_ = nullptr;
@@ -265,6 +269,17 @@ class PosixFileSystem final : public FileSystem {
     }
     if (fd.get() < 0) return posix_status(errno, "open", path);
     return map_descriptor(fd.get(), path);
+  }
+
+  Result<std::unique_ptr<const RandomReader>> open_reader(const std::string& path) override {
+    Descriptor fd(open_file(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0) return posix_status(errno, "open", path);
+    return make_random_reader(std::move(fd));
+  }
+
+  Result<std::unique_ptr<ScratchMemory>> make_scratch(const std::string& directory,
+                                                      std::uint64_t bytes) override {
+    return make_scratch_memory(directory, bytes);
   }
 
   Result<std::uint64_t> file_bytes(const std::string& path) override {

@@ -2,6 +2,7 @@
 #include "storage/block_checks.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <new>
 #include <utility>
@@ -12,6 +13,8 @@
 namespace springg::storage {
 
 namespace {
+// Asked for when one has to be read from the disk: mostly all are compared, one after another.
+constexpr std::size_t kBlocksAhead = 4;
 constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 }  // namespace
 
@@ -55,9 +58,28 @@ std::optional<std::uint64_t> BlockChecks::damage() const noexcept {
   return offset == kNone ? std::nullopt : std::optional(offset);
 }
 
+bool BlockChecks::matches(std::uint64_t block) const noexcept {
+  if (reader_ == nullptr) return block_matches(extent_, checksums_, block);
+  static thread_local std::unique_ptr<std::byte[]> memory;
+  if (memory == nullptr) memory.reset(new (std::nothrow) std::byte[kBlockBytes]);
+  if (memory == nullptr) return block_matches(extent_, checksums_, block);
+  std::array<io::FileRange, 1 + kBlocksAhead> ranges;
+  std::size_t count = 0;
+  for (std::uint64_t at = block * kBlockBytes; count < ranges.size() && at < extent_.size();) {
+    const std::uint64_t bytes = std::min<std::uint64_t>(kBlockBytes, extent_.size() - at);
+    ranges[count++] = {offset_ + at, {memory.get(), bytes}};
+    at += bytes;
+  }
+  const std::span<const io::FileRange> all(ranges.data(), count);
+  if (!reader_->read(all.first(1), all.subspan(1))) {
+    return block_matches(extent_, checksums_, block);
+  }
+  return base::xxh3(ranges[0].to) == load<std::uint64_t>(checksums_, block * sizeof(std::uint64_t));
+}
+
 void BlockChecks::compare_block(std::uint64_t block) noexcept {
   if (compared_[block].load(std::memory_order_acquire)) return;
-  if (!block_matches(extent_, checksums_, block)) {
+  if (!matches(block)) {
     std::uint64_t known = damage_.load(std::memory_order_relaxed);
     const std::uint64_t here = block * kBlockBytes;
     while (here < known && !damage_.compare_exchange_weak(known, here, std::memory_order_acq_rel)) {

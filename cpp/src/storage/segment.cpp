@@ -64,10 +64,23 @@ void SectionSegment::compare_vectors(std::uint32_t first, std::uint32_t last) co
   checks_->compare(first * bytes, last * bytes);
 }
 
+void SectionSegment::drop_vectors(std::uint32_t first, std::uint32_t last) const noexcept {
+  if (file_ == nullptr || first >= last) return;
+  const std::size_t bytes = vector_table_.stride;
+  file_->drop(vectors_.subspan(first * bytes, (last - first) * bytes));
+}
+
+void SectionSegment::set_file_rows(std::unique_ptr<const io::RandomReader> reader) {
+  const auto offset = static_cast<std::uint64_t>(vectors_.data() - file_->bytes().data());
+  if (checks_ != nullptr) checks_->read_through(*reader, offset);
+  file_rows_ = std::make_unique<const FileRows>(std::move(reader), offset, vector_table_.stride);
+}
+
 Status SectionSegment::check_readable() const {
   if (!unreadable()) return {};
+  if (file_ == nullptr) return io_error("scratch memory could not be read: the disk failed");
   // Zeros in the place of what cannot be read differ as well.
-  if (file_->unreadable()) return unreadable_file(path_);
+  if (cannot_be_read()) return unreadable_file(path_);
   const auto section = static_cast<std::uint64_t>(vectors_.data() - file_->bytes().data());
   return damaged_section(path_, section + *checks_->damage(), "vectors");
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/row_reader.h"
 #include "base/row_table.h"
 #include "base/uuid.h"
 #include "io/file_system.h"
@@ -70,6 +71,14 @@ class Segment {
     std::uint64_t vectors = 0, graph = 0, codes = 0, ids = 0, metadata = 0, other = 0;
   };
   virtual Bytes bytes() const noexcept = 0;
+  // Reads vectors beside the mapping, so that their pages are not this process's memory; null: they
+  // are to be read where they are mapped. Until the segment dies.
+  virtual const base::RowReader* row_reader() const noexcept = 0;
+  // A hint: pages of a mapped one that hold these bytes of it may leave this process's memory.
+  virtual void drop(std::span<const std::byte> part) const noexcept = 0;
+  // The same for the vectors of rows [first, last), and for all vectors and documents.
+  virtual void drop_vectors(std::uint32_t first, std::uint32_t last) const noexcept = 0;
+  virtual void drop_rows() const noexcept = 0;
   virtual bool mapped() const noexcept = 0;               // from a file; else memory of its own
   virtual std::uint64_t file_bytes() const noexcept = 0;  // of that file; else 0
   // Whether the vectors' checksums were compared, all of them. Of a large file they are not when it
@@ -99,10 +108,15 @@ inline constexpr std::uint64_t kCompareAll = std::numeric_limits<std::uint64_t>:
 // Maps and verifies `<uuid>.segment`: header, every block's checksum, every length, offset and
 // count. Damage: kCorruption naming file and offset (in a derived section: graph_damaged()).
 // `expected_bytes`: the size the manifest has. Vectors of `compare_later_bytes` or more are left to
-// compare_vectors().
-Result<std::shared_ptr<const Segment>> open_segment(
-    io::FileSystem& files, const std::string& directory, const base::Uuid& uuid,
-    std::uint64_t expected_bytes, std::uint64_t compare_later_bytes = kCompareAll);
+// compare_vectors(). kLean: what is read of the file to verify it leaves the process's memory
+// again, and there is a row_reader(), where the file system has one.
+enum class Residency { kMapped, kLean };
+Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
+                                                    const std::string& directory,
+                                                    const base::Uuid& uuid,
+                                                    std::uint64_t expected_bytes,
+                                                    std::uint64_t compare_later_bytes = kCompareAll,
+                                                    Residency residency = Residency::kMapped);
 
 // Fills a segment in memory. Sizes are known when it is made, memory is taken once; then the
 // columns are filled in place and finish() makes them immutable. One thread, but columns may be
@@ -110,8 +124,11 @@ Result<std::shared_ptr<const Segment>> open_segment(
 class SegmentBuilder {
  public:
   virtual ~SegmentBuilder() = default;
-  static Result<std::unique_ptr<SegmentBuilder>> create(const SegmentSettings& settings,
-                                                        std::uint32_t rows);
+  // `scratch` (may be null; as large as the vectors): where the vectors lie until finish()'s
+  // segment dies. Else they are in memory of its own.
+  static Result<std::unique_ptr<SegmentBuilder>> create(
+      const SegmentSettings& settings, std::uint32_t rows,
+      std::unique_ptr<io::ScratchMemory> scratch = nullptr);
 
   virtual std::byte* vectors() noexcept = 0;        // rows x vector_bytes, zeroed
   virtual float* inverse_norms() noexcept = 0;      // rows (cosine), else null

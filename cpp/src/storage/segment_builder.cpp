@@ -47,12 +47,21 @@ class MemorySegmentBuilder final : public SegmentBuilder {
   MemorySegmentBuilder(const SegmentSettings& settings, std::uint32_t rows)
       : segment_(std::make_shared<SectionSegment>(settings, rows)) {}
 
-  Status allocate() {
+  Status allocate(std::unique_ptr<io::ScratchMemory> scratch) {
     const SegmentSettings& settings = segment_->settings();
     const std::size_t rows = segment_->rows();
     const std::size_t row_bytes = vector_bytes(settings.dtype, settings.dimensions);
-    SPRINGG_ASSIGN_OR_RETURN(auto vectors, base::Buffer::allocate(rows * row_bytes));
-    vectors_ = segment_->keep(std::move(vectors)).data();
+    if (scratch != nullptr) {
+      if (scratch->bytes().size() != rows * row_bytes) {
+        return internal("scratch memory for vectors: expected " + std::to_string(rows * row_bytes) +
+                        " bytes, got " + std::to_string(scratch->bytes().size()));
+      }
+      vectors_ = scratch->bytes().data();
+      segment_->set_scratch(std::move(scratch));
+    } else {
+      SPRINGG_ASSIGN_OR_RETURN(auto vectors, base::Buffer::allocate(rows * row_bytes));
+      vectors_ = segment_->keep(std::move(vectors)).data();
+    }
     segment_->set_vectors({vectors_, rows * row_bytes});
     if (settings.metric == Metric::kCosine) {
       SPRINGG_ASSIGN_OR_RETURN(auto norms, base::Buffer::allocate(rows * sizeof(float)));
@@ -151,8 +160,9 @@ class MemorySegmentBuilder final : public SegmentBuilder {
 
 }  // namespace
 
-Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::create(const SegmentSettings& settings,
-                                                               std::uint32_t rows) {
+Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::create(
+    const SegmentSettings& settings, std::uint32_t rows,
+    std::unique_ptr<io::ScratchMemory> scratch) {
   if (settings.dimensions == 0 || settings.dimensions > limits::kDimensionsMax) {
     return invalid_argument("dimensions: expected 1 to " + std::to_string(limits::kDimensionsMax) +
                             ", got " + std::to_string(settings.dimensions));
@@ -163,7 +173,7 @@ Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::create(const SegmentSett
                               std::to_string(rows));
   }
   auto builder = std::make_unique<MemorySegmentBuilder>(settings, rows);
-  SPRINGG_RETURN_IF_ERROR(builder->allocate());
+  SPRINGG_RETURN_IF_ERROR(builder->allocate(std::move(scratch)));
   return std::unique_ptr<SegmentBuilder>(std::move(builder));
 }
 

@@ -196,13 +196,25 @@ class Opener {
   std::shared_ptr<SectionSegment> segment_;
 };
 
+// Compared at a time before their pages are let go.
+constexpr std::uint64_t kStepBytes = std::uint64_t{1} << 20;
+
+void compare_in_steps(const Segment& segment) {
+  const std::size_t stride = segment.vectors().stride;
+  const auto step = static_cast<std::uint32_t>(std::max<std::uint64_t>(kStepBytes / stride, 1));
+  for (std::uint32_t row = 0; row < segment.rows() && !segment.unreadable();) {
+    const std::uint32_t end = row + std::min(step, segment.rows() - row);
+    segment.compare_vectors(row, end);
+    segment.drop_vectors(row, end);
+    row = end;
+  }
+}
+
 }  // namespace
 
-Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
-                                                    const std::string& directory,
-                                                    const base::Uuid& uuid,
-                                                    std::uint64_t expected_bytes,
-                                                    std::uint64_t compare_later_bytes) {
+Result<std::shared_ptr<const Segment>> open_segment(
+    io::FileSystem& files, const std::string& directory, const base::Uuid& uuid,
+    std::uint64_t expected_bytes, std::uint64_t compare_later_bytes, Residency residency) {
   const std::string path = directory + "/" + segment_file_name(uuid);
   SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
   const std::span<const std::byte> bytes = mapped->bytes();
@@ -211,12 +223,21 @@ Result<std::shared_ptr<const Segment>> open_segment(io::FileSystem& files,
                    "file size: expected " + std::to_string(expected_bytes) + ", got " +
                        std::to_string(bytes.size()));
   }
-  const ComparedLater later{kind_of(SegmentSection::kVectors), compare_later_bytes};
+  const bool lean = residency == Residency::kLean;
+  const ComparedLater later{kind_of(SegmentSection::kVectors), lean ? 1 : compare_later_bytes};
   SPRINGG_ASSIGN_OR_RETURN(auto file,
                            SectionFile::parse(path, bytes, FileKind::kSegment, kKnown, later));
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(uuid));
   SPRINGG_ASSIGN_OR_RETURN(auto segment, Opener(file).open());
   segment->set_file(std::move(mapped), path);
+  if (lean) {
+    // Without one, or a descriptor for it, the mapping does.
+    if (auto reader = files.open_reader(path); reader.ok()) {
+      segment->set_file_rows(std::move(reader).value());
+    }
+    segment->drop(bytes);
+    if (segment->bytes().vectors < compare_later_bytes) compare_in_steps(*segment);
+  }
   SPRINGG_RETURN_IF_ERROR(segment->check_readable());
   return std::shared_ptr<const Segment>(std::move(segment));
 }

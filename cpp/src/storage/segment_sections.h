@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "storage/file_rows.h"
 #include "storage/id_section.h"
 #include "storage/section_file.h"
 #include "storage/segment.h"
@@ -77,11 +78,21 @@ class SectionSegment final : public Segment {
   bool compared() const noexcept override { return checks_ == nullptr || checks_->passed(); }
   void compare_vectors(std::uint32_t first, std::uint32_t last) const noexcept override;
   bool unreadable() const noexcept override {
+    if (scratch_ != nullptr && scratch_->unreadable()) return true;
     return file_ != nullptr &&
-           (file_->unreadable() || (checks_ != nullptr && checks_->damage().has_value()));
+           (cannot_be_read() || (checks_ != nullptr && checks_->damage().has_value()));
   }
   Status check_readable() const override;
   Result<std::uint64_t> write(io::FileSystem& files, const std::string& directory) const override;
+  const base::RowReader* row_reader() const noexcept override { return file_rows_.get(); }
+  void drop(std::span<const std::byte> part) const noexcept override {
+    if (file_ != nullptr) file_->drop(part);
+  }
+  void drop_vectors(std::uint32_t first, std::uint32_t last) const noexcept override;
+  void drop_rows() const noexcept override {
+    drop(vectors_);
+    drop(metadata_);
+  }
 
   // What the builder and open_segment() fill in, before anybody else sees the segment.
   void set_uuid(const base::Uuid& uuid) { uuid_ = uuid; }
@@ -102,6 +113,8 @@ class SectionSegment final : public Segment {
     file_ = std::move(file);
     path_ = std::move(path);
   }
+  void set_file_rows(std::unique_ptr<const io::RandomReader> reader);
+  void set_scratch(std::unique_ptr<io::ScratchMemory> scratch) { scratch_ = std::move(scratch); }
   void set_vector_checks(std::unique_ptr<BlockChecks> checks) { checks_ = std::move(checks); }
   // Makes the table of the ids in memory of its own. Returns the first row whose id came before.
   Result<std::optional<std::uint32_t>> build_id_table();
@@ -109,6 +122,10 @@ class SectionSegment final : public Segment {
   void drop_last_kept() noexcept { buffers_.pop_back(); }
 
  private:
+  bool cannot_be_read() const noexcept {
+    return file_->unreadable() || (file_rows_ != nullptr && file_rows_->failed());
+  }
+
   base::Uuid uuid_;
   SegmentSettings settings_;
   std::uint32_t rows_;
@@ -127,6 +144,8 @@ class SectionSegment final : public Segment {
   std::shared_ptr<const io::MappedFile> file_;
   std::string path_;                     // of that file
   std::unique_ptr<BlockChecks> checks_;  // of the vectors; null: compared
+  std::unique_ptr<const FileRows> file_rows_;
+  std::unique_ptr<io::ScratchMemory> scratch_;  // has the vectors; null: others do
 };
 
 }  // namespace springg::storage

@@ -30,6 +30,8 @@ class NoHome final : public engine::IndexHome {
   void log_grew() noexcept override {}
   void want_flush() noexcept override {}
   Status make_log_room(Progress*) override { return {}; }
+  Status make_memory_room(Progress*) override { return {}; }
+  std::unique_ptr<io::ScratchMemory> make_scratch(std::uint64_t) override { return nullptr; }
   Status take_background_error() override { return {}; }
   bool use_reserve() noexcept override { return false; }
   Status check_reserve() override { return {}; }

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""An index of three times the memory limit: it takes rows, answers, and the process stays small."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_recall import clustered
+
+import springg
+from springg.evaluation import exact_neighbors
+
+LIMIT = 16 * 10**6
+DIMENSIONS = 384
+ROWS = 31_250  # 48 MB
+ROWS_OF_CALL = 1_000
+QUERIES = 200
+
+READER = """
+import json, pathlib, sys
+import numpy as np, springg
+folder, queries, limit = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3])
+
+def resident():
+    wanted = ("RssAnon:", "RssFile:")
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(wanted))
+
+with springg.open(":memory:") as small:
+    index = small.create_index("w", queries.shape[1])
+    index.add(np.arange(len(queries)), queries)
+    index.search(queries[0])
+start = resident()
+database = springg.open(folder, memory_limit=limit)
+index = database["words"]
+for _ in range(5):
+    for query in queries:
+        index.search(query)
+searched = resident() - start
+index.search(queries[:20], exact=True)
+for key in range(0, 31_000, 31):
+    index.get(key)
+read = resident() - start
+print(json.dumps([searched, read, database.memory_usage()["counted"]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def rows():
+    parts = [clustered(ROWS // 10, DIMENSIONS, 500, seed) for seed in range(10)]
+    return np.concatenate([*parts, clustered(QUERIES, DIMENSIONS, 500, 10)])
+
+
+@pytest.fixture(scope="module")
+def folder(rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("larger")
+    with springg.open(path, memory_limit=LIMIT, durability="buffered") as db:
+        index = db.create_index("words", DIMENSIONS)
+        for at in range(0, ROWS, ROWS_OF_CALL):
+            end = min(at + ROWS_OF_CALL, ROWS)
+            index.add(np.arange(at, end), rows[at:end])
+            assert db.memory_usage()["counted"] <= LIMIT
+    return path
+
+
+def test_it_answers_and_stays_whole(folder, rows):
+    assert springg.check(folder).ok
+    queries = rows[ROWS:]
+    _, expected = exact_neighbors(rows[:ROWS], queries, 10)
+    with springg.open(folder, memory_limit=LIMIT) as db:
+        index = db["words"]
+        assert len(index) == ROWS
+        assert db.memory_usage()["counted"] <= LIMIT
+        assert db.memory_usage()["mapped"] == 3 * LIMIT
+        for _ in range(2):
+            found = index.search(queries, 10)
+            near = found.distances <= expected[:, -1:] + 1e-6
+            assert near.mean() >= 0.95
+            index.optimize()
+        with pytest.raises(springg.ResourceExhausted, match="memory limit exceeded"):
+            index.add(np.arange(ROWS, 2 * ROWS), rows[:ROWS])
+        assert len(index) == ROWS
+
+
+def test_the_process_stays_small(folder, rows, tmp_path):
+    np.save(tmp_path / "queries.npy", rows[ROWS:])
+    command = [sys.executable, "-c", READER, str(folder), str(tmp_path / "queries.npy"), str(LIMIT)]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    searched, read, counted = json.loads(out)
+    raw = rows[:ROWS].nbytes
+    assert counted <= LIMIT
+    assert searched <= 0.35 * raw
+    assert read <= 0.4 * raw
