@@ -109,9 +109,9 @@ class Searching:
         include : iterable of {"metadata", "vector"}
             What to bring besides ids, scores and distances.
         rerank : int, optional
-            Where codes are searched (``quantization``), so many of the rows that a walk kept are
-            ranked on their vectors, 1..4,096: those that are best by their codes, never fewer than
-            `k`, in each segment. More finds what the codes misjudge, and reads a vector each; what
+            At least so many, 1..4,096, of the rows that a walk on codes kept are ranked on their
+            vectors (``quantization``): those that are best by their codes, never fewer than `k`,
+            in each segment. More finds what the codes misjudge, and reads a vector each; what
             a walk keeps grows with `ef` alone. None goes as far as the codes' error asks for; any
             number goes that far too. No effect without codes, and with ``exact=True``. 0 is
             refused: scores come from the stored vectors.

@@ -52,13 +52,14 @@ def open(  # noqa: A001 - springg.open, as gzip.open
         the end of this process alone (a power cut may lose some 50 ms), or nothing (it is on the
         disk some 50 ms later). Means nothing in memory.
     memory_limit : int or str, optional
-        Bytes over 0, or text like ``"2GiB"``, that all indexes together may take of memory; a
-        write that would pass it raises `ResourceExhausted` and changes nothing. In ``":memory:"``
-        everything counts. In a directory vectors and documents do not once they are in segments,
-        so that an index may be larger than the limit: its vectors stay on the disk, graphs and
-        codes in memory, and a search reads the few vectors that it ranks exactly. None: no
-        limit, and what is read of the files stays mapped. It is held against an estimate, and a
-        growing table can pass it by one step.
+        Bytes over 0, or text like ``"2GiB"``, that all indexes together may take of memory. A
+        write that would pass it first flushes rows that memory alone holds; where that is not
+        enough, or in ``":memory:"``, it raises `ResourceExhausted` and changes nothing. In
+        memory everything counts. In a directory vectors and metadata do not once they are in
+        segments, so that an index may be larger than the limit: its vectors stay on the disk,
+        graphs and codes in memory, and a search reads the few vectors that it ranks exactly. None:
+        no limit, and what is read of the files stays mapped. It is held against an estimate, and a
+        growing table of ids can pass it by one doubling.
     threads : int
         Threads for long work; 0 takes every core that the process may use (affinity and cgroup).
     read_only : bool
@@ -322,9 +323,9 @@ class Database:
     def memory_usage(self) -> dict[str, int]:
         """Bytes by component: vectors, graphs, codes, ids, metadata, other, and their total.
 
-        ``mapped`` are those of them, vectors and documents in files, whose pages the system may
+        ``mapped`` are those of them, vectors and metadata in files, whose pages the system may
         take away, and ``counted`` is what is held against ``memory_limit`` now, with the rows of
-        writes that are running.
+        writes that are running and with parts that were replaced and are still being read.
         """
         return self._core.memory_usage()
 

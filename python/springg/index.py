@@ -329,19 +329,20 @@ class Index(IndexFiles, IndexSettings, Searching):
         k: int = 10,
         progress: Any = None,
     ) -> TuneReport:
-        """Choose, and keep, what ``ef=None`` does from now on, so that it has a recall.
+        """Choose, and keep, what ``ef=None`` does from now on: the recall that such searches have.
 
         Parameters
         ----------
         queries : array_like, shape (n, dimensions), optional
             As they will come: some hundreds, and no rows of the index, which find themselves too
             easily; one dimension is one query. The least ``ef`` is found, to within 3 %, with which
-            they find that share of their exact nearest rows in the index as it is. Others find a
-            little less. None: every search asks what its segments were measured to need with
-            their own rows, with a margin, and later segments bring their own measurement.
+            they find that share of their exact nearest rows in the index as it is. Other queries
+            find a little less. If None, every search asks what its segments were measured to need
+            with their own rows, with a margin, and later segments bring their own measurement.
         recall : float or None
             A share, above 0, at most 1. None goes back to the default, .95. Without queries the
-            next higher of four steps is taken: .75, .875, .95 and .975, which is the most.
+            next of four steps is taken: .75, .875, .95, .975; a higher recall takes the last, and
+            ``met`` says whether the rows' own measurement reaches it.
         k : int
             How many nearest rows, 1..4,096. A later search for more takes an ``ef`` that is wider
             in proportion to the root of that, one for fewer the same.
@@ -410,7 +411,7 @@ class Index(IndexFiles, IndexSettings, Searching):
         return min(1.0, float((found.distances <= farthest).sum()) / wanted)
 
     def stats(self) -> dict[str, Any]:
-        """Rows, deleted, segments, memtable_rows, unindexed_rows, positions, bytes, errors, search.
+        """Counts of rows and segments, bytes, positions in the log, errors, and how searches go.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other
