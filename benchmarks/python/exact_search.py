@@ -36,6 +36,22 @@ def faiss_search(base: np.ndarray, queries: np.ndarray) -> Callable[[], np.ndarr
     return lambda: flat.search(queries, K)[1]
 
 
+def equal_bits(index: springg.Index, queries: np.ndarray) -> bool:
+    """Whether a batch on one thread, on all, and single queries answer alike, bit for bit."""
+    batch = index.search(queries, K, exact=True, threads=1, include=())
+    all_threads = index.search(queries, K, exact=True, include=())
+    singles = [index.search(q, K, exact=True, threads=1, include=()) for q in queries[:200]]
+    return bool(
+        np.array_equal(batch.distances, all_threads.distances)
+        and np.array_equal(batch.keys, all_threads.keys)
+        and all(
+            np.array_equal(batch.distances[i], one.distances)
+            and list(batch.keys[i]) == list(one.ids)
+            for i, one in enumerate(singles)
+        )
+    )
+
+
 def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -78,18 +94,6 @@ def main() -> None:
                 "its_ms_per_query": spread([b for _, b in taken]),
                 "ratio_of_time": spread([a / b for a, b in taken]),
             }
-    batch = with_springg()
-    all_threads = index.search(data.queries, K, exact=True, include=())
-    singles = [index.search(q, K, exact=True, threads=1, include=()) for q in data.queries[:200]]
-    equal_bits = bool(
-        np.array_equal(batch.distances, all_threads.distances)
-        and np.array_equal(batch.keys, all_threads.keys)
-        and all(
-            np.array_equal(batch.distances[i], one.distances)
-            and list(batch.keys[i]) == list(one.ids)
-            for i, one in enumerate(singles)
-        )
-    )
 
     def single() -> None:
         for q in data.queries[:20]:
@@ -105,7 +109,7 @@ def main() -> None:
             "set": data.name,
             "batch_against": against,
             "recall": recalls,
-            "equal_bits_batch_single_threads": equal_bits,
+            "equal_bits_batch_single_threads": equal_bits(index, data.queries),
             "single_query_gb_per_s": spread([read_gb / a for a, _ in single_taken]),
             "numpy_sum_gb_per_s": spread([read_gb / b for _, b in single_taken]),
         },
