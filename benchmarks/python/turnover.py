@@ -21,13 +21,13 @@ import springg
 
 
 def settle(index: Any, limit_s: float = 600) -> float:
-    """Wait until no background work changes the index any more; the seconds that took."""
+    """Wait until graphs cover all rows and nothing changes any more; the seconds that took."""
     begin = time.perf_counter()
     before, quiet = None, 0
     while quiet < 4 and time.perf_counter() - begin < limit_s:
         stats = index.stats()
         now = (stats["segments"], stats["memtable_rows"], stats["unindexed_rows"], stats["deleted"])
-        quiet = quiet + 1 if now == before else 0
+        quiet = quiet + 1 if now == before and stats["unindexed_rows"] == 0 else 0
         before = now
         time.sleep(0.5)
     return time.perf_counter() - begin

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -95,3 +96,29 @@ def test_the_process_stays_small(folder, rows, tmp_path):
     assert counted <= LIMIT
     assert searched <= 0.35 * raw
     assert read <= 0.4 * raw
+
+
+def test_rows_that_go_while_they_are_flushed_leave_a_whole_database(tmp_path):
+    """A flush names the file of rows all of which were replaced meanwhile: it must not go."""
+    path = tmp_path / "data"
+    rows = np.random.default_rng(1).standard_normal((5, 16), dtype=np.float32)
+    done = threading.Event()
+    with springg.open(path, memory_limit="1GiB") as db:
+        index = db.create_index("a", 16)
+        index.add(range(5), rows)
+
+        def replace():
+            while not done.is_set():
+                index.upsert(range(5), rows)
+
+        writer = threading.Thread(target=replace)
+        writer.start()
+        try:
+            for _ in range(40):
+                db.flush()
+                with springg.open(path, read_only=True) as reader:
+                    assert len(reader["a"]) == 5
+        finally:
+            done.set()
+            writer.join()
+    assert springg.check(path).ok

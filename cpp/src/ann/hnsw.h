@@ -49,8 +49,7 @@ struct GraphQuery {
   std::size_t ef = 64;               // at least k
   base::RowBits deleted;             // walked through, never returned, and not counted in ef
   std::uint32_t row_limit = kNoRow;  // rows at or above are not looked at
-  // From 1 on: the walk ends by distance (hnsw_search.h, WalkEnd) and ef bounds it from afar. Not
-  // with deleted rows.
+  // From 1 on: the walk ends by distance (hnsw_search.h, WalkEnd) and ef bounds it from afar.
   float stretch = 0;
   std::uint32_t hidden = kNoRow;  // a row of the base layer alone that is as if it were not there
   std::size_t rerank = 0;  // of a walk on codes: so many are ranked on their vectors at the least

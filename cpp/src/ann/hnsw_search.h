@@ -238,31 +238,34 @@ void walk(const Layer& layer, Found start, const WalkEnd& end, std::size_t numbe
 // The same when some rows are deleted: the pool holds live rows only and bounds the walk, so that
 // it is as wide as without deletes; what is yet to be followed waits in a heap of its own.
 template <class Layer, class Ranker>
-void walk_live(const Layer& layer, Found start, std::size_t ef, std::size_t numbers,
+void walk_live(const Layer& layer, Found start, const WalkEnd& end, std::size_t numbers,
                const base::RowBits& deleted, SearchTask<Ranker>& task) {
   SearchScratch& scratch = task.scratch;
   SearchPool& pool = scratch.pool;
   std::vector<Key>& frontier = scratch.frontier;
   const auto later = [](Key a, Key b) { return a > b; };
+  begin_walk(task, start.number, numbers, end.capacity);
+  Key bound = pool.bound();
   const auto meet = [&](Key key) {
-    if (key >= pool.bound()) return;
+    if (key >= bound) return;
     frontier.push_back(key);
     std::push_heap(frontier.begin(), frontier.end(), later);
-    if (!deleted.test(layer.row_of(number_of(key)))) pool.insert(key);
+    if (deleted.test(layer.row_of(number_of(key)))) return;
+    if (pool.insert(key) < end.k || pool.full()) bound = end.bound(pool);
   };
-  begin_walk(task, start.number, numbers, ef);
   frontier.clear();
   meet(make_key(start.rank, start.number));
-  while (!frontier.empty() && frontier.front() <= pool.bound()) {
+  bound = pool.bound();  // the first row is followed, whatever its rank
+  while (!frontier.empty() && frontier.front() <= bound) {
     const std::uint32_t number = number_of(frontier.front());
     std::pop_heap(frontier.begin(), frontier.end(), later);
     frontier.pop_back();
     const std::size_t count = collect_links(layer, number, task);
     if (!frontier.empty()) prefetch_links(layer, number_of(frontier.front()));
     rank_collected(task, count);
-    for (std::size_t i = 0; i < count; ++i) {
-      meet(make_key(scratch.ranks[i], scratch.numbers[i]));
-    }
+    const std::size_t passed = pass_collected(scratch, count, bound);
+    for (std::size_t i = 0; i < passed; ++i) meet(scratch.passed[i]);
+    if (end.k == 1) bound = end.bound(pool);  // the first row may be the nearest of all
   }
 }
 
@@ -292,13 +295,13 @@ std::uint64_t fill_pool(const Sight& sight, Ranker ranker, const GraphQuery& req
   task.hidden = request.hidden;
   const std::size_t ef = std::max(request.ef, request.k);
   const Found start = descend_to(sight, 0, sight.start(), task);
-  if (!request.deleted.empty()) {
-    walk_live(sight.base(), start, ef, sight.limit(), request.deleted, task);
-  } else {
-    const WalkEnd end = request.stretch >= 1
-                            ? WalkEnd{near_capacity(ef), request.k, request.stretch, floor}
-                            : WalkEnd{.capacity = ef};
+  const WalkEnd end = request.stretch >= 1
+                          ? WalkEnd{near_capacity(ef), request.k, request.stretch, floor}
+                          : WalkEnd{.capacity = ef};
+  if (request.deleted.empty()) {
     walk(sight.base(), start, end, sight.limit(), task);
+  } else {
+    walk_live(sight.base(), start, end, sight.limit(), request.deleted, task);
   }
   return task.distances;
 }

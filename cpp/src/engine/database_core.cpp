@@ -341,9 +341,10 @@ Status DatabaseCore::make_log_room(Progress* progress) {
 
 Status DatabaseCore::make_memory_room(Progress* progress) {
   Status status = flush(FlushAim::kRows, runtime_->pool, progress);
-  runtime_->budget->note_flushed();
-  // That of another index, which says so itself.
-  return status.code() == ErrorCode::kCorruption ? Status() : status;
+  // That of another index, which says so itself; the others were flushed.
+  if (status.code() == ErrorCode::kCorruption) status = Status();
+  if (status.ok()) runtime_->budget->note_flushed();
+  return status;
 }
 
 std::unique_ptr<io::ScratchMemory> DatabaseCore::make_scratch(std::uint64_t bytes) {

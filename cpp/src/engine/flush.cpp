@@ -283,6 +283,8 @@ Result<std::shared_ptr<const storage::Segment>> DatabaseCore::write_file(
   }
   const auto write = [&]() -> Result<std::shared_ptr<const storage::Segment>> {
     SPRINGG_ASSIGN_OR_RETURN(const std::uint64_t bytes, segment.write(*files_, path_));
+    // What could not be read was written as zeros, and has the checksums of zeros.
+    SPRINGG_RETURN_IF_ERROR(segment.check_readable());
     SPRINGG_RETURN_IF_ERROR(files_->sync_directory(path_));
     return storage::open_segment(*files_, path_, segment.uuid(), bytes, storage::kCompareAll,
                                  runtime_->residency());

@@ -210,7 +210,7 @@ class IndexImpl final : public Index,
   // index_write.cpp
   // For a call that needs so many bytes, after a flush where that makes room.
   Result<MemoryReservation> reserve_memory(std::uint64_t bytes, Progress* progress);
-  void wait_for_memory(std::uint64_t bytes, Progress* progress) const;
+  Status wait_for_memory(std::uint64_t bytes, Progress* progress) const;
   // Of segments made of others.
   SegmentPlace place();
   Result<std::size_t> store(const RowInput& input, Mode mode, Durability durability,

@@ -187,6 +187,9 @@ Result<PartView> IndexImpl::replace_held(const std::vector<PartView>& sources,
                : compact(sources, options_, place(), executor, progress));
   base::MutexLock lock(write_mutex_);
   replace_parts(sources, made);
+  // Not in the view when the last of its rows was deleted meanwhile: the flush that holds the
+  // sources names it all the same.
+  if (made.file != nullptr) made.file->keep(runtime_->log->last_lsn());
   // They may be freed from here on: held_ must not name what gets their addresses.
   for (const PartView& source : sources) std::erase(held_, source.part.get());
   // A part of a view has a live row, so something was made.

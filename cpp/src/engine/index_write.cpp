@@ -86,20 +86,21 @@ Result<MemoryReservation> IndexImpl::reserve_memory(std::uint64_t bytes, Progres
     // Else it is refused in any case.
     const bool fits = bytes <= limit && settled <= limit - bytes;
     if (fits && (much || full)) SPRINGG_RETURN_IF_ERROR(home_.make_memory_room(progress));
-    if (fits) wait_for_memory(bytes, progress);
+    if (fits) SPRINGG_RETURN_IF_ERROR(wait_for_memory(bytes, progress));
   }
   return MemoryReservation::make(runtime_->budget, bytes);
 }
 
 // What a flush or a merge has replaced goes with the last search, or step of the background, that
 // reads it.
-void IndexImpl::wait_for_memory(std::uint64_t bytes, Progress* progress) const {
+Status IndexImpl::wait_for_memory(std::uint64_t bytes, Progress* progress) const {
   const MemoryBudget& budget = *runtime_->budget;
   Poller poller(progress, 0);
   for (int i = 0; i < kMemoryWaits && budget.used() + bytes > *budget.limit(); ++i) {
-    if (!poller.advance(0)) return;
+    if (!poller.advance(0)) return poller.status();
     std::this_thread::sleep_for(kMemoryWait);
   }
+  return {};
 }
 
 SegmentPlace IndexImpl::place() {

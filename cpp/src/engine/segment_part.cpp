@@ -112,7 +112,7 @@ ann::GraphAnswer SegmentPart::graph_search(const ann::Query& query,
 // became resident by then goes once.
 ann::Space SegmentPart::sparse_space() const noexcept {
   ann::Space space = space_;
-  if (segment_->row_reader() == nullptr) return space;
+  if (!segment_->mapped() || !budget_->limit().has_value()) return space;
   if (!budget_->is_lean()) {
     if (!stays_mapped_.load(std::memory_order_relaxed)) stays_mapped_.store(true);
     return space;
@@ -125,14 +125,14 @@ ann::Space SegmentPart::sparse_space() const noexcept {
 }
 
 void SegmentPart::let_go(std::uint32_t first, std::uint32_t last) const noexcept {
-  if (segment_->row_reader() != nullptr && budget_->is_lean()) segment_->drop_vectors(first, last);
+  if (segment_->mapped() && budget_->is_lean()) segment_->drop_vectors(first, last);
 }
 
 // Walks on vectors read too many rows to be dropped one by one, and documents are read by many.
 // Each may stand for all that the system maps around it; a part may have its share of what may be
 // resident.
 void SegmentPart::note_touched(std::uint64_t rows) const noexcept {
-  if (segment_->row_reader() == nullptr || !budget_->is_lean()) return;
+  if (!segment_->mapped() || !budget_->is_lean()) return;
   const std::uint64_t bytes = rows * kTouchedBytes;
   const double share = static_cast<double>(mapped_bytes()) /
                        static_cast<double>(std::max<std::uint64_t>(budget_->mapped(), 1));
