@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/passed_rows.h"
 #include "engine/search.h"
 #include "engine/segment_part.h"
 #include "engine/vector_codec.h"
@@ -103,6 +104,7 @@ RecordBatch IndexViewImpl::records(std::size_t begin, std::size_t end, Include i
   RecordBatch batch;
   const VectorCodec codec(options_);
   if (include.metadata) batch.metadata.emplace();
+  PassedRows passed(vector_bytes(options_.dtype, options_.dimensions));
   visit(begin, end, [&](const PartView& part, std::uint32_t row) {
     batch.found.push_back(1);
     batch.ids.append(part.part->id(row));
@@ -113,7 +115,7 @@ RecordBatch IndexViewImpl::records(std::size_t begin, std::size_t end, Include i
     if (include.vectors) {
       part.part->compare_vectors(row, row + 1);
       codec.append(part.part->space().vectors.row(row), batch.vectors, batch.byte_vectors);
-      part.part->let_go(row, row + 1);
+      passed.pass(*part.part, row);
     }
   });
   return batch;
@@ -136,10 +138,11 @@ std::optional<VectorBlock> IndexViewImpl::vector_block() const {
 void IndexViewImpl::copy_vectors(void* out) const {
   auto* to = static_cast<std::byte*>(out);
   const std::size_t bytes = vector_bytes(options_.dtype, options_.dimensions);
+  PassedRows passed(bytes);
   visit(0, rows(), [&](const PartView& part, std::uint32_t row) {
     part.part->compare_vectors(row, row + 1);
     std::memcpy(to, part.part->space().vectors.row(row), bytes);
-    part.part->let_go(row, row + 1);
+    passed.pass(*part.part, row);
     to += bytes;
   });
 }
