@@ -194,7 +194,7 @@ Result<std::unique_ptr<ScratchMemory>> make_scratch_memory(const std::string& di
     const Status status = posix_status(errno, "make a file without a name in", directory);
     return cannot ? unsupported(status.message()) : status;
   }
-  // A page that has no room when it is written to would end the process.
+  // Were there no room for a page when it is written to, what is written would be lost.
   const int reserved =
       retry_interrupted([&] { return ::fallocate(fd.get(), 0, 0, static_cast<off_t>(bytes)); });
   if (reserved != 0) {
