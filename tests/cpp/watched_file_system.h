@@ -39,7 +39,7 @@ class WatchedFileSystem final : public io::FileSystem {
     const std::lock_guard guard(mutex_);
     change_mapping_ = std::move(change);
   }
-  // What open_reader() gives; none: those of the file system below.
+  // The readers of map_with_reader(); none: those of the file system below.
   using Reader = Result<std::unique_ptr<const io::RandomReader>>;
   void read_as(std::function<Reader(const std::string& path)> make) {
     const std::lock_guard guard(mutex_);
@@ -75,9 +75,14 @@ class WatchedFileSystem final : public io::FileSystem {
     if (!mapped.ok() || !change_mapping_) return mapped;
     return change_mapping_(path, std::move(mapped).value());
   }
-  Reader open_reader(const std::string& path) override {
+  Result<io::FileToRead> map_with_reader(const std::string& path) override {
+    SPRINGG_ASSIGN_OR_RETURN(auto file, files_.map_with_reader(path));
     const std::lock_guard guard(mutex_);
-    return make_reader_ ? make_reader_(path) : files_.open_reader(path);
+    if (change_mapping_) file.mapped = change_mapping_(path, std::move(file.mapped));
+    if (make_reader_) {
+      SPRINGG_ASSIGN_OR_RETURN(file.reader, make_reader_(path));
+    }
+    return file;
   }
   Result<std::unique_ptr<io::ScratchMemory>> make_scratch(const std::string& directory,
                                                           std::uint64_t bytes) override {

@@ -122,3 +122,24 @@ def test_rows_that_go_while_they_are_flushed_leave_a_whole_database(tmp_path):
             done.set()
             writer.join()
     assert springg.check(path).ok
+
+
+MANY = """
+import resource, sys
+import springg
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+with springg.open(sys.argv[1], memory_limit=10**8) as database:
+    for name in database.indexes():
+        assert database[name].search([1.0, 2.0], 1).ids[0] == 7
+"""
+
+
+def test_more_segments_than_the_process_may_have_descriptors(tmp_path):
+    with springg.open(tmp_path / "db", durability="buffered") as db:
+        for number in range(80):
+            db.create_index(f"index-{number}", 2).add([7], [[1.0, 2.0]])
+        db.flush()
+    command = [sys.executable, "-c", MANY, str(tmp_path / "db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -102,9 +102,14 @@ ann::GraphAnswer SegmentPart::graph_search(const ann::Query& query,
                                            const ann::GraphQuery& request) const {
   ann::GraphQuery stretched = request;
   stretched.stretch = calibration_.stretch_for(request.ef, request.k);
-  if (codes_.has_value()) return graph_.search(sparse_space(), query, *codes_, stretched);
-  ann::GraphAnswer answer = graph_.search(space_, query, stretched);
-  note_touched(answer.distances_computed);
+  if (!codes_.has_value()) {
+    ann::GraphAnswer answer = graph_.search(space_, query, stretched);
+    note_touched(answer.distances_computed);
+    return answer;
+  }
+  ann::GraphAnswer answer = graph_.search(sparse_space(), query, *codes_, stretched);
+  // About as many are ranked exactly, where they are mapped.
+  if (segment_->row_reader() == nullptr) note_touched(std::max(request.k, request.rerank));
   return answer;
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "springg/status.h"
@@ -65,6 +66,12 @@ class RandomReader {
                     std::span<const FileRange> soon) const noexcept = 0;
 };
 
+// One file in both ways.
+struct FileToRead {
+  std::shared_ptr<const MappedFile> mapped;
+  std::unique_ptr<const RandomReader> reader;  // null where the file can only be mapped
+};
+
 // Memory for large work whose pages the system may write to the disk and take away when it needs
 // them: a file without a name, mapped. Gone when destroyed.
 class ScratchMemory {
@@ -93,9 +100,12 @@ class FileSystem {
                                                        std::uint64_t size_hint) = 0;
   // kNotFound. Refuses symbolic links and what is no regular file.
   virtual Result<std::shared_ptr<const MappedFile>> map(const std::string& path) = 0;
-  // For reading pieces of a file. kNotFound; kUnsupported where files can only be mapped.
-  virtual Result<std::unique_ptr<const RandomReader>> open_reader(const std::string& path) {
-    return unsupported("cannot read pieces of " + path);
+  // As map(), with a reader of the very file that is mapped, whatever has its name by then. A
+  // reader keeps a file descriptor; those of the process together take no more than a quarter of
+  // what the process may have, and more files have none.
+  virtual Result<FileToRead> map_with_reader(const std::string& path) {
+    SPRINGG_ASSIGN_OR_RETURN(auto mapped, map(path));
+    return FileToRead{std::move(mapped), nullptr};
   }
   // Scratch memory in a directory's file system, all of its space reserved. kUnsupported where
   // there is none; kResourceExhausted.

@@ -14,6 +14,16 @@
 
 namespace springg::io {
 
+namespace {
+
+struct Extent {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+  int protection = PROT_NONE;
+};
+
+}  // namespace
+
 // One entry of the list of mappings. Entries are never freed, so that the handler may walk the list
 // without a lock at any time; those of released mappings are used again.
 class GuardedRange {
@@ -21,28 +31,30 @@ class GuardedRange {
   // True for one caller, until it is given back.
   bool take() noexcept { return !taken_.exchange(true, std::memory_order_acquire); }
   void give_back() noexcept {
-    set(0, 0);
+    set({});
     taken_.store(false, std::memory_order_release);
   }
 
   // By the one who took it.
-  void set(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  void set(const Extent& extent) noexcept {
     const std::uint32_t version = version_.load(std::memory_order_relaxed);
     version_.store(version + 1, std::memory_order_relaxed);
-    begin_.store(begin, std::memory_order_release);
-    end_.store(end, std::memory_order_release);
+    begin_.store(extent.begin, std::memory_order_release);
+    end_.store(extent.end, std::memory_order_release);
+    protection_.store(extent.protection, std::memory_order_release);
     zeroed_.store(0, std::memory_order_relaxed);
     version_.store(version + 2, std::memory_order_release);
   }
 
   // For the handler. An entry that changes meanwhile is not that of the address: its mapping is
   // being read, so it is neither new nor about to go.
-  bool holds(std::uintptr_t address, std::uintptr_t& begin, std::uintptr_t& end) const noexcept {
+  bool holds(std::uintptr_t address, Extent& extent) const noexcept {
     const std::uint32_t version = version_.load(std::memory_order_acquire);
-    begin = begin_.load(std::memory_order_acquire);
-    end = end_.load(std::memory_order_acquire);
+    extent.begin = begin_.load(std::memory_order_acquire);
+    extent.end = end_.load(std::memory_order_acquire);
+    extent.protection = protection_.load(std::memory_order_acquire);
     return version % 2 == 0 && version == version_.load(std::memory_order_relaxed) &&
-           begin <= address && address < end;
+           extent.begin <= address && address < extent.end;
   }
 
   // Returns how often it was told before.
@@ -56,6 +68,7 @@ class GuardedRange {
   std::atomic<std::uint32_t> version_{0};  // odd while the range changes
   std::atomic<std::uintptr_t> begin_{0};
   std::atomic<std::uintptr_t> end_{0};
+  std::atomic<int> protection_{PROT_NONE};
   std::atomic<std::uint32_t> zeroed_{0};
 };
 
@@ -63,6 +76,7 @@ namespace {
 
 static_assert(std::atomic<std::uintptr_t>::is_always_lock_free &&
                   std::atomic<std::uint32_t>::is_always_lock_free &&
+                  std::atomic<int>::is_always_lock_free &&
                   std::atomic<GuardedRange*>::is_always_lock_free,
               "a signal handler may not wait for a lock");
 
@@ -78,13 +92,16 @@ std::uintptr_t page_bytes = 0;
 
 // The system itself where that can be: mmap() is not on the list of what a signal handler may call,
 // and tools that watch it take the page for written while others read it.
-bool map_zeros(std::uintptr_t begin, std::uintptr_t end) noexcept {
-  constexpr int kFlags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
+bool map_zeros(const Extent& extent) noexcept {
+  const auto [begin, end, protection] = extent;
+  // NORESERVE: pages that may be written to count as memory that is promised, and there may not be
+  // as much as a large mapping of a file has. Most of them are never touched again.
+  constexpr int kFlags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 #if defined(__linux__) && defined(SYS_mmap)
-  return ::syscall(SYS_mmap, begin, end - begin, PROT_READ, kFlags, -1, 0L) != -1;
+  return ::syscall(SYS_mmap, begin, end - begin, protection, kFlags, -1, 0L) != -1;
 #else
   // NOLINTNEXTLINE(performance-no-int-to-ptr): the address of a fault
-  return ::mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ, kFlags, -1, 0) !=
+  return ::mmap(reinterpret_cast<void*>(begin), end - begin, protection, kFlags, -1, 0) !=
          MAP_FAILED;
 #endif
 }
@@ -93,14 +110,14 @@ bool map_zeros(std::uintptr_t begin, std::uintptr_t end) noexcept {
 bool replace_page(std::uintptr_t address) noexcept {
   for (GuardedRange* range = first_range.load(std::memory_order_acquire); range != nullptr;
        range = range->next) {
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
-    if (!range->holds(address, begin, end)) continue;
+    Extent extent;
+    if (!range->holds(address, extent)) continue;
     // Marked first: another thread may read the zeros as soon as they are there.
     const std::uint32_t before = range->mark();
     const std::uintptr_t page = address & ~(page_bytes - 1);
-    if (before < kSinglePagesMax && map_zeros(page, page + page_bytes)) return true;
-    return map_zeros(begin, end);
+    const Extent single{page, page + page_bytes, extent.protection};
+    if (before < kSinglePagesMax && map_zeros(single)) return true;
+    return map_zeros(extent);
   }
   return false;
 }
@@ -165,19 +182,21 @@ void install_bus_handler() noexcept {
   (void)::sigaction(SIGBUS, &action, nullptr);
 }
 
-GuardedRange* guard_range(const void* data, std::size_t bytes) noexcept {
+GuardedRange* guard_range(const void* data, std::size_t bytes, GuardedUse use) noexcept {
   [[maybe_unused]] static const bool installed = (install_bus_handler(), true);
   const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  const int protection = use == GuardedUse::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
+  const Extent extent{begin, begin + bytes, protection};
   for (GuardedRange* range = first_range.load(std::memory_order_acquire); range != nullptr;
        range = range->next) {
     if (!range->take()) continue;
-    range->set(begin, begin + bytes);
+    range->set(extent);
     return range;
   }
   auto* range = new (std::nothrow) GuardedRange;
   if (range == nullptr) return nullptr;
   (void)range->take();
-  range->set(begin, begin + bytes);
+  range->set(extent);
   range->next = first_range.load(std::memory_order_relaxed);
   while (!first_range.compare_exchange_weak(range->next, range, std::memory_order_release,
                                             std::memory_order_relaxed)) {

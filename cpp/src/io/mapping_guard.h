@@ -3,7 +3,8 @@
 // failed. The system sends SIGBUS to the thread that touches the page, and would end the process.
 // Here a page of zeros takes the place of the one that cannot be read, the mapping is marked as
 // damaged, and the thread goes on. So whoever reads a guarded mapping must stand zeros anywhere in
-// it, and ask for the mark before what was read is believed.
+// it, and ask for the mark before what was read is believed. What is written to such a page is in
+// memory alone, and another failed page of the mapping may zero it again.
 //
 // A signal at an address that is no guarded mapping's goes to the handler that was there before.
 // The handler is installed with the first mapping, not when the library is loaded; one that is
@@ -16,8 +17,11 @@ namespace springg::io {
 
 class GuardedRange;
 
-// Enters a mapping that is only read, from a page's start. Null when memory is short. Any thread.
-GuardedRange* guard_range(const void* data, std::size_t bytes) noexcept;
+// What the mapping allows, and the zeros in the place of its pages allow as well.
+enum class GuardedUse { kRead, kReadWrite };
+
+// Enters a mapping, from a page's start. Null when memory is short. Any thread.
+GuardedRange* guard_range(const void* data, std::size_t bytes, GuardedUse use) noexcept;
 // Before it is unmapped, when nobody reads it any more. Any thread.
 void release_range(GuardedRange* range) noexcept;
 // Whether zeros were put in the place of a part of it. One relaxed load.

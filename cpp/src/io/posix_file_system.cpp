@@ -17,6 +17,7 @@
 #include "io/posix_directory_lock.h"
 #include "io/posix_error.h"
 #include "io/posix_pages.h"
+#include "io/retry_interrupted.h"
 
 namespace springg::io {
 
@@ -24,13 +25,6 @@ namespace {
 
 // One call of write() takes no more than this on some systems.
 constexpr std::size_t kWriteBytesMax = std::size_t{1} << 30;
-
-template <class Call>
-auto retry_interrupted(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) result = call();
-  return result;
-}
 
 int open_file(const std::string& path, int flags, mode_t mode = 0) {
   return retry_interrupted(
@@ -171,6 +165,17 @@ class PosixMappedFile final : public MappedFile {
   GuardedRange* range_ = nullptr;
 };
 
+// To map it, or to read from it.
+Result<Descriptor> open_to_read(const std::string& path) {
+  // O_NONBLOCK: opening a pipe must not wait for its other end.
+  Descriptor fd(open_file(path, O_RDONLY | O_NONBLOCK));
+  if (fd.get() < 0 && errno == ELOOP) {
+    return io_error("cannot open " + path + ": a symbolic link").with("file", path);
+  }
+  if (fd.get() < 0) return posix_status(errno, "open", path);
+  return fd;
+}
+
 Result<std::shared_ptr<const MappedFile>> map_descriptor(int fd, const std::string& path) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return posix_status(errno, "inspect", path);
@@ -182,7 +187,7 @@ Result<std::shared_ptr<const MappedFile>> map_descriptor(int fd, const std::stri
   if (size == 0) return std::shared_ptr<const MappedFile>(std::move(file));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) return posix_status(errno, "map", path);
-  GuardedRange* range = guard_range(data, size);
+  GuardedRange* range = guard_range(data, size, GuardedUse::kRead);
   if (range == nullptr) {
     (void)::munmap(data, size);
     return posix_status(ENOMEM, "map", path);
@@ -262,19 +267,14 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::shared_ptr<const MappedFile>> map(const std::string& path) override {
-    // O_NONBLOCK: opening a pipe must not wait for its other end.
-    const Descriptor fd(open_file(path, O_RDONLY | O_NONBLOCK));
-    if (fd.get() < 0 && errno == ELOOP) {
-      return io_error("cannot open " + path + ": a symbolic link").with("file", path);
-    }
-    if (fd.get() < 0) return posix_status(errno, "open", path);
+    SPRINGG_ASSIGN_OR_RETURN(const Descriptor fd, open_to_read(path));
     return map_descriptor(fd.get(), path);
   }
 
-  Result<std::unique_ptr<const RandomReader>> open_reader(const std::string& path) override {
-    Descriptor fd(open_file(path, O_RDONLY | O_NONBLOCK));
-    if (fd.get() < 0) return posix_status(errno, "open", path);
-    return make_random_reader(std::move(fd));
+  Result<FileToRead> map_with_reader(const std::string& path) override {
+    SPRINGG_ASSIGN_OR_RETURN(Descriptor fd, open_to_read(path));
+    SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_descriptor(fd.get(), path));
+    return FileToRead{std::move(mapped), make_random_reader(std::move(fd))};
   }
 
   Result<std::unique_ptr<ScratchMemory>> make_scratch(const std::string& directory,

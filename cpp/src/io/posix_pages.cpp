@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -10,12 +11,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <limits>
 #include <new>
 #include <utility>
 
 #include "io/mapping_guard.h"
 #include "io/posix_error.h"
+#include "io/retry_interrupted.h"
 
 namespace springg::io {
 
@@ -24,20 +27,13 @@ namespace {
 // What Linux maps around a page that was touched ("fault around"), aligned.
 constexpr std::uintptr_t kAroundBytes = 65'536;
 
-// Bytes read; -1 with errno. Goes on after a signal.
-ssize_t read_at(int fd, std::byte* to, std::size_t bytes, std::uint64_t offset) noexcept {
-  ssize_t got = -1;
-  do {
-    got = ::pread(fd, to, bytes, static_cast<off_t>(offset));
-  } while (got < 0 && errno == EINTR);
-  return got;
-}
-
 bool read_all(int fd, const FileRange& range) noexcept {
   std::size_t done = 0;
   while (done < range.to.size()) {
-    const ssize_t got =
-        read_at(fd, range.to.data() + done, range.to.size() - done, range.offset + done);
+    const auto rest = range.to.subspan(done);
+    const ssize_t got = retry_interrupted([&] {
+      return ::pread(fd, rest.data(), rest.size(), static_cast<off_t>(range.offset + done));
+    });
     if (got <= 0) return false;  // 0: the file was cut shorter
     done += static_cast<std::size_t>(got);
   }
@@ -55,9 +51,42 @@ void ask_for(int fd, const FileRange& range) noexcept {
 #endif
 }
 
+// Of all descriptors that the process may have, readers take one in so many: the rest of it, and of
+// the program that it belongs to, opens files as well.
+constexpr std::uint64_t kReadersShare = 4;
+
+std::atomic<std::uint64_t> open_readers{0};
+
+std::uint64_t readers_max() noexcept {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  // RLIM_INFINITY is the largest number.
+  return static_cast<std::uint64_t>(limit.rlim_cur) / kReadersShare;
+}
+
+// The right to keep one descriptor for as long as this lives.
+class ReaderPlace {
+ public:
+  ReaderPlace() noexcept : taken_(open_readers.fetch_add(1) < readers_max()) {
+    if (!taken_) open_readers.fetch_sub(1);
+  }
+  ~ReaderPlace() {
+    if (taken_) open_readers.fetch_sub(1);
+  }
+  ReaderPlace(ReaderPlace&& other) noexcept : taken_(std::exchange(other.taken_, false)) {}
+  ReaderPlace(const ReaderPlace&) = delete;
+  ReaderPlace& operator=(const ReaderPlace&) = delete;
+
+  bool taken() const noexcept { return taken_; }
+
+ private:
+  bool taken_;
+};
+
 class PosixRandomReader final : public RandomReader {
  public:
-  explicit PosixRandomReader(Descriptor fd) : fd_(std::move(fd)) {}
+  PosixRandomReader(Descriptor fd, ReaderPlace place) noexcept
+      : place_(std::move(place)), fd_(std::move(fd)) {}
 
   bool read(std::span<const FileRange> wanted,
             std::span<const FileRange> soon) const noexcept override {
@@ -67,10 +96,13 @@ class PosixRandomReader final : public RandomReader {
       if (!read_cached(wanted[i])) missing[count++] = i;
     }
     if (count == 0) return true;
+    // Where nobody tells, all of `wanted` is missing each time: were all that may follow asked for
+    // as well, most of these calls would be for what is in the cache.
+    const auto follow = tells_cached_.load(std::memory_order_relaxed) ? soon : soon.first(0);
     // One alone is read at once.
-    if (count + soon.size() > 1) {
+    if (count + follow.size() > 1) {
       for (std::size_t i = 0; i < count; ++i) ask_for(fd_.get(), wanted[missing[i]]);
-      for (const FileRange& range : soon) ask_for(fd_.get(), range);
+      for (const FileRange& range : follow) ask_for(fd_.get(), range);
     }
     bool whole = true;
     for (std::size_t i = 0; i < count; ++i) {
@@ -96,6 +128,7 @@ class PosixRandomReader final : public RandomReader {
 #endif
   }
 
+  const ReaderPlace place_;
   const Descriptor fd_;
   // A file system that does not know the question is asked once.
   mutable std::atomic<bool> tells_cached_{true};
@@ -135,12 +168,15 @@ void drop_pages(std::span<const std::byte> mapping, std::span<const std::byte> p
   (void)::madvise(at, to - from, MADV_DONTNEED);
 }
 
-Result<std::unique_ptr<const RandomReader>> make_random_reader(Descriptor fd) {
+std::unique_ptr<const RandomReader> make_random_reader(Descriptor fd) noexcept {
+  ReaderPlace place;
+  if (!place.taken()) return nullptr;
 #if defined(POSIX_FADV_RANDOM)
   // No reading ahead: what lies behind a row is another row.
   (void)::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);
 #endif
-  return std::unique_ptr<const RandomReader>(std::make_unique<PosixRandomReader>(std::move(fd)));
+  return std::unique_ptr<const RandomReader>(
+      new (std::nothrow) PosixRandomReader(std::move(fd), std::move(place)));
 }
 
 Result<std::unique_ptr<ScratchMemory>> make_scratch_memory(const std::string& directory,
@@ -151,14 +187,17 @@ Result<std::unique_ptr<ScratchMemory>> make_scratch_memory(const std::string& di
                             std::to_string(std::numeric_limits<off_t>::max()) + ", got " +
                             std::to_string(bytes));
   }
-  const Descriptor fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const Descriptor fd(retry_interrupted(
+      [&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   if (fd.get() < 0) {
     const bool cannot = errno == EOPNOTSUPP || errno == EISDIR || errno == ENOSYS;
     const Status status = posix_status(errno, "make a file without a name in", directory);
     return cannot ? unsupported(status.message()) : status;
   }
-  // A page that has no room when it is written to would end the process.
-  if (::fallocate(fd.get(), 0, 0, static_cast<off_t>(bytes)) != 0) {
+  // Were there no room for a page when it is written to, what is written would be lost.
+  const int reserved =
+      retry_interrupted([&] { return ::fallocate(fd.get(), 0, 0, static_cast<off_t>(bytes)); });
+  if (reserved != 0) {
     const bool cannot = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
     const Status status =
         posix_status(errno, "reserve " + std::to_string(bytes) + " bytes in", directory);
@@ -166,7 +205,7 @@ Result<std::unique_ptr<ScratchMemory>> make_scratch_memory(const std::string& di
   }
   void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return posix_status(errno, "map scratch memory in", directory);
-  GuardedRange* range = guard_range(data, bytes);
+  GuardedRange* range = guard_range(data, bytes, GuardedUse::kReadWrite);
   std::unique_ptr<ScratchMemory> made;
   if (range != nullptr) made.reset(new (std::nothrow) PosixScratchMemory(data, bytes, range));
   if (made != nullptr) return made;

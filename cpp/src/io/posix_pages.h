@@ -18,8 +18,9 @@ namespace springg::io {
 // `part` goes too.
 void drop_pages(std::span<const std::byte> mapping, std::span<const std::byte> part) noexcept;
 
-// Of an open file.
-Result<std::unique_ptr<const RandomReader>> make_random_reader(Descriptor fd);
+// Of an open file. Null when readers have their share of the process's descriptors, or memory is
+// short.
+std::unique_ptr<const RandomReader> make_random_reader(Descriptor fd) noexcept;
 
 // kUnsupported where the file system cannot make files without a name or reserve space.
 Result<std::unique_ptr<ScratchMemory>> make_scratch_memory(const std::string& directory,

@@ -25,11 +25,21 @@ Status unreadable_file(const std::string& file) {
       .with("file", file);
 }
 
+namespace {
+template <class File>
+Result<File> named_file(Result<File> opened, const std::string& path) {
+  if (opened.ok() || opened.status().code() != ErrorCode::kNotFound) return opened;
+  return damaged(path, 0, "the file is missing");
+}
+}  // namespace
+
 Result<std::shared_ptr<const io::MappedFile>> map_named_file(io::FileSystem& files,
                                                              const std::string& path) {
-  auto mapped = files.map(path);
-  if (mapped.ok() || mapped.status().code() != ErrorCode::kNotFound) return mapped;
-  return damaged(path, 0, "the file is missing");
+  return named_file(files.map(path), path);
+}
+
+Result<io::FileToRead> map_named_file_with_reader(io::FileSystem& files, const std::string& path) {
+  return named_file(files.map_with_reader(path), path);
 }
 
 namespace {

@@ -52,6 +52,8 @@ Result<std::uint64_t> write_section_file(io::FileSystem& files, const std::strin
 Result<std::shared_ptr<const io::MappedFile>> map_named_file(io::FileSystem& files,
                                                              const std::string& path);
 
+Result<io::FileToRead> map_named_file_with_reader(io::FileSystem& files, const std::string& path);
+
 struct Section {
   std::uint32_t kind = 0;
   std::uint32_t version = 0;

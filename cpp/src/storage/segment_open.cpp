@@ -216,25 +216,28 @@ Result<std::shared_ptr<const Segment>> open_segment(
     io::FileSystem& files, const std::string& directory, const base::Uuid& uuid,
     std::uint64_t expected_bytes, std::uint64_t compare_later_bytes, Residency residency) {
   const std::string path = directory + "/" + segment_file_name(uuid);
-  SPRINGG_ASSIGN_OR_RETURN(auto mapped, map_named_file(files, path));
-  const std::span<const std::byte> bytes = mapped->bytes();
+  const bool lean = residency == Residency::kLean;
+  io::FileToRead opened;
+  if (lean) {
+    SPRINGG_ASSIGN_OR_RETURN(opened, map_named_file_with_reader(files, path));
+  } else {
+    SPRINGG_ASSIGN_OR_RETURN(opened.mapped, map_named_file(files, path));
+  }
+  const std::span<const std::byte> bytes = opened.mapped->bytes();
   if (bytes.size() != expected_bytes) {
     return damaged(path, std::min<std::uint64_t>(bytes.size(), expected_bytes),
                    "file size: expected " + std::to_string(expected_bytes) + ", got " +
                        std::to_string(bytes.size()));
   }
-  const bool lean = residency == Residency::kLean;
   const ComparedLater later{kind_of(SegmentSection::kVectors), lean ? 1 : compare_later_bytes};
   SPRINGG_ASSIGN_OR_RETURN(auto file,
                            SectionFile::parse(path, bytes, FileKind::kSegment, kKnown, later));
   SPRINGG_RETURN_IF_ERROR(file.check_uuid(uuid));
   SPRINGG_ASSIGN_OR_RETURN(auto segment, Opener(file).open());
-  segment->set_file(std::move(mapped), path);
+  segment->set_file(std::move(opened.mapped), path);
   if (lean) {
-    // Without one, or a descriptor for it, the mapping does.
-    if (auto reader = files.open_reader(path); reader.ok()) {
-      segment->set_file_rows(std::move(reader).value());
-    }
+    // Without one the mapping does.
+    if (opened.reader != nullptr) segment->set_file_rows(std::move(opened.reader));
     segment->drop(bytes);
     if (segment->bytes().vectors < compare_later_bytes) compare_in_steps(*segment);
   }

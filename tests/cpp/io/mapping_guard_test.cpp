@@ -54,6 +54,35 @@ const volatile char* unguarded_page(const std::string& path) {
   return static_cast<const volatile char*>(page);
 }
 
+// A file of so many pages, mapped to be written to, as scratch memory is.
+class WritableMapping {
+ public:
+  WritableMapping(const std::string& path, std::size_t pages) : bytes_(pages * kPage) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT, 0600);
+    REQUIRE(fd >= 0);
+    REQUIRE(::ftruncate(fd, static_cast<off_t>(bytes_)) == 0);
+    data_ = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    REQUIRE(data_ != MAP_FAILED);
+    REQUIRE(::close(fd) == 0);
+    range_ = guard_range(data_, bytes_, GuardedUse::kReadWrite);
+    REQUIRE(range_ != nullptr);
+  }
+  ~WritableMapping() {
+    release_range(range_);
+    (void)::munmap(data_, bytes_);
+  }
+  WritableMapping(const WritableMapping&) = delete;
+  WritableMapping& operator=(const WritableMapping&) = delete;
+
+  volatile char& at(std::size_t byte) const { return static_cast<volatile char*>(data_)[byte]; }
+  bool unreadable() const { return has_zeroed_pages(*range_); }
+
+ private:
+  std::size_t bytes_;
+  void* data_ = nullptr;
+  GuardedRange* range_ = nullptr;
+};
+
 // The status that a child process which runs `body` ends with.
 template <class Body>
 int end_of_child(Body body) {
@@ -119,6 +148,51 @@ TEST_CASE("a large file that is cut to nothing costs no mapping a page") {
   }
   CHECK(zeros == kPages / 2);
   CHECK(file->unreadable());
+}
+
+TEST_CASE("a failed page that is written to takes what is written, and tells") {
+  const testing::TemporaryDirectory directory;
+  const WritableMapping mapping(directory / "a", 4);
+  mapping.at(0) = 5;
+  CHECK_FALSE(mapping.unreadable());
+  cut(directory / "a", kPage);
+  mapping.at(2 * kPage) = 6;
+  CHECK(mapping.unreadable());
+  CHECK(mapping.at(2 * kPage) == 6);
+  CHECK(mapping.at(0) == 5);
+  // Read first: the zeros may be written to afterwards.
+  CHECK(mapping.at(3 * kPage) == 0);
+  mapping.at(3 * kPage) = 7;
+  CHECK(mapping.at(3 * kPage) == 7);
+}
+
+TEST_CASE("many failed pages that are written to take what is written") {
+  const testing::TemporaryDirectory directory;
+  constexpr std::size_t kPages = 200'000;
+  const WritableMapping mapping(directory / "a", kPages);
+  cut(directory / "a", 0);
+  for (std::size_t page = 0; page < kPages; page += 20) mapping.at(page * kPage) = 6;
+  CHECK(mapping.unreadable());
+  CHECK(mapping.at((kPages - 20) * kPage) == 6);
+  CHECK(mapping.at(kPage) == 0);
+}
+
+TEST_CASE("scratch memory whose pages fail is written to all the same, and tells") {
+  const testing::TemporaryDirectory directory;
+  auto made = posix_file_system().make_scratch(directory.path(), 4 * kPage);
+  if (made.status().code() == ErrorCode::kUnsupported) return;  // a file system without
+  REQUIRE(made.ok());
+  const std::span<std::byte> bytes = (*made)->bytes();
+  // Its file has no name to be cut by: an empty one takes the place of a page.
+  const int fd = ::open((directory / "empty").c_str(), O_RDWR | O_CREAT, 0600);
+  REQUIRE(fd >= 0);
+  REQUIRE(::mmap(bytes.data() + kPage, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                 0) != MAP_FAILED);
+  REQUIRE(::close(fd) == 0);
+  CHECK_FALSE((*made)->unreadable());
+  std::fill(bytes.begin(), bytes.end(), std::byte{7});
+  CHECK((*made)->unreadable());
+  CHECK(std::count(bytes.begin(), bytes.end(), std::byte{7}) == 4 * kPage);
 }
 
 TEST_CASE("threads that read, cut, map and unmap at the same time") {

@@ -10,6 +10,7 @@
 
 #include "catch.h"
 #include "io/file_system.h"
+#include "limited_descriptors.h"
 #include "temporary_directory.h"
 #include "write_file.h"
 
@@ -53,9 +54,10 @@ TEST_CASE("a reader fills what is wanted, in order, from anywhere in the file") 
   const testing::TemporaryDirectory place;
   const std::vector<std::byte> content = pattern(100'000);
   const std::string path = write_pattern(place.path(), content);
-  const auto opened = posix_file_system().open_reader(path);
+  const auto opened = posix_file_system().map_with_reader(path);
   REQUIRE(opened.ok());
-  const RandomReader& reader = **opened;
+  REQUIRE(opened->reader != nullptr);
+  const RandomReader& reader = *opened->reader;
   REQUIRE(posix_file_system().remove(path).ok());  // it needs no name
 
   std::vector<std::byte> out(3'000, std::byte{7});
@@ -71,14 +73,38 @@ TEST_CASE("a reader fills what is wanted, in order, from anywhere in the file") 
 TEST_CASE("a reader says when a range is not in the file") {
   const testing::TemporaryDirectory place;
   const std::string path = write_pattern(place.path(), pattern(10'000));
-  const auto opened = posix_file_system().open_reader(path);
+  const auto opened = posix_file_system().map_with_reader(path);
   REQUIRE(opened.ok());
+  REQUIRE(opened->reader != nullptr);
   std::vector<std::byte> out(1'000);
   const FileRange behind[] = {{9'500, out}};
-  CHECK_FALSE((*opened)->read(behind, {}));
+  CHECK_FALSE(opened->reader->read(behind, {}));
   const FileRange inside[] = {{9'000, out}};
-  CHECK((*opened)->read(inside, {}));
-  CHECK(posix_file_system().open_reader(path + "x").status().code() == ErrorCode::kNotFound);
+  CHECK(opened->reader->read(inside, {}));
+  CHECK(posix_file_system().map_with_reader(path + "x").status().code() == ErrorCode::kNotFound);
+}
+
+TEST_CASE("readers take a quarter of the descriptors, and further files are mapped alone") {
+  const testing::TemporaryDirectory place;
+  const std::string path = write_pattern(place.path(), pattern(10'000));
+  const testing::LimitedDescriptors limit(64);
+  std::vector<FileToRead> files;
+  std::size_t readers = 0;
+  for (int i = 0; i < 100; ++i) {
+    auto opened = posix_file_system().map_with_reader(path);
+    REQUIRE(opened.ok());
+    CHECK(opened->mapped->bytes().size() == 10'000);
+    readers += opened->reader != nullptr ? 1U : 0U;
+    files.push_back(std::move(opened).value());
+  }
+  CHECK(readers == 16);
+  files.erase(files.begin());  // its place is free again
+  CHECK(posix_file_system().map_with_reader(path)->reader != nullptr);
+  files.clear();
+  for (int i = 0; i < 16; ++i) {
+    files.push_back(std::move(posix_file_system().map_with_reader(path)).value());
+    CHECK(files.back().reader != nullptr);
+  }
 }
 
 TEST_CASE("what is dropped of a mapping leaves memory and reads the same again") {

@@ -3,6 +3,7 @@
 
 #include "catch.h"
 #include "fault_calls.h"
+#include "limited_descriptors.h"
 #include "sample_segment.h"
 #include "status_of.h"
 #include "temporary_directory.h"
@@ -59,6 +60,26 @@ TEST_CASE("a segment is the same in memory, in its file, and written again from 
   auto reopened = open_segment(files, elsewhere.path(), (*built)->uuid(), *size);
   REQUIRE(reopened.ok());
   CHECK(difference(**reopened, sample) == "");
+}
+
+TEST_CASE("more lean segments than the process may have descriptors open all the same") {
+  const SampleRows sample = sample_rows(20, SampleIds::kIntegers);
+  const testing::TemporaryDirectory directory;
+  io::FileSystem& files = io::posix_file_system();
+  const auto built = std::move(build(sample)).value();
+  const auto size = built->write(files, directory.path());
+  REQUIRE(size.ok());
+  const testing::LimitedDescriptors limit(64);
+  std::vector<std::shared_ptr<const Segment>> segments;
+  for (int i = 0; i < 100; ++i) {
+    auto opened =
+        open_segment(files, directory.path(), built->uuid(), *size, kCompareAll, Residency::kLean);
+    REQUIRE(opened.ok());
+    segments.push_back(std::move(opened).value());
+  }
+  CHECK(segments.front()->row_reader() != nullptr);
+  CHECK(segments.back()->row_reader() == nullptr);
+  CHECK(difference(*segments.back(), sample) == "");
 }
 
 TEST_CASE("an opened segment outlives its file") {
