@@ -133,7 +133,7 @@ void scan_matching(const Space& space, const Query& query, const base::RowMask& 
     rows[count++] = row;
     if (count == kScanBlock) rank_collected();
   });
-  rank_collected();
+  if (count != 0) rank_collected();
 }
 
 void scan_rows_batch(const Space& space, std::span<const Query> queries, std::uint32_t begin,
