@@ -94,3 +94,20 @@ def test_deleting_half_of_the_rows():
     assert index.recall(queries, 10, ef=floors["ef"]) >= before - floors["fall_max"]
     index.optimize()
     assert index.recall(queries, 10, ef=floors["ef"]) >= before - floors["fall_max"]
+
+
+def test_one_deleted_row_changes_no_walk_that_does_not_meet_it(db):
+    """Walks end by distance beside deleted rows too: an `ef` means the same width."""
+    centers = np.random.default_rng(0).standard_normal((50, 64)) * 1.5
+    rng = np.random.default_rng(1)
+    rows = (centers[rng.integers(0, 50, 6200)] + rng.standard_normal((6200, 64))).astype(np.float32)
+    index = db.create_index("a", 64)
+    index.add(range(6000), rows[:6000])
+    index.optimize()
+
+    def work(ef):
+        return index.search(rows[6000:], 10, ef=ef, include=()).distances_computed
+
+    before = [work(ef) for ef in (16, 24)]
+    index.delete([0])
+    assert [work(ef) for ef in (16, 24)] == pytest.approx(before, rel=0.002)

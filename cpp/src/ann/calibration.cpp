@@ -217,16 +217,20 @@ std::size_t ef_for_more(std::size_t ef, std::size_t of_k, std::size_t k) noexcep
   return std::min(static_cast<std::size_t>(std::ceil(scaled)), limits::kEfMax);
 }
 
-std::size_t Calibration::ef_for(float recall, std::size_t k) const noexcept {
+// Which of kRecalls stands for a recall.
+std::size_t Calibration::step_of(float recall) noexcept {
   std::size_t i = 0;
   while (i + 1 < kRecalls.size() && kRecalls[i] < recall) ++i;
-  return efs_[i] == 0 ? 0 : ef_for_more(efs_[i], kNeighbors, k);
+  return i;
+}
+
+std::size_t Calibration::ef_for(float recall, std::size_t k) const noexcept {
+  const std::uint32_t ef = efs_[step_of(recall)];
+  return ef == 0 ? 0 : ef_for_more(ef, kNeighbors, k);
 }
 
 float Calibration::measured_recall(float recall) const noexcept {
-  std::size_t i = 0;
-  while (i + 1 < kRecalls.size() && kRecalls[i] < recall) ++i;
-  return recalls_[i];
+  return recalls_[step_of(recall)];
 }
 
 // Between two positions, and beyond the last, ranks grow like a power of the position.

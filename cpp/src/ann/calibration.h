@@ -40,8 +40,6 @@ class Calibration {
   std::size_t ef_for(float recall, std::size_t k) const noexcept;
   // The recall of the 10 nearest that it had; 0: nothing was measured.
   float measured_recall(float recall) const noexcept;
-  // Whether that ef reached its recall.
-  bool reaches(float recall) const noexcept { return measured_recall(recall) >= recall; }
   // How far a walk that ends by distance is to look so that it does about the work of one with a
   // pool of ef rows; 0 when that cannot be told.
   float stretch_for(std::size_t ef, std::size_t k) const noexcept;
@@ -49,6 +47,7 @@ class Calibration {
  private:
   static constexpr std::size_t kPositions = 10;  // 1, 2, 4, ... 512
 
+  static std::size_t step_of(float recall) noexcept;
   float rank_at(float position) const noexcept;
 
   // The median rank of the neighbor at each position. 0: not known.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/memtable.h"
+#include "engine/passed_rows.h"
 #include "engine/poller.h"
 #include "engine/segment_codes.h"
 
@@ -28,22 +29,19 @@ void copy_rows(storage::SegmentBuilder& builder, const std::vector<PartView>& so
   executor.run(tasks, [&](std::size_t task, unsigned) {
     if (!poller.advance(0)) return;
     const std::size_t end = std::min(rows.size(), (task + 1) * kCopyRows);
-    std::size_t first = task * kCopyRows;  // of those of one part that were not let go
-    for (std::size_t to = first; to < end; ++to) {
+    const std::size_t bytes = builder.vector_table().stride;
+    PassedRows passed(bytes);
+    for (std::size_t to = task * kCopyRows; to < end; ++to) {
       const Part& part = *sources[rows[to].part].part;
       const std::uint32_t row = rows[to].row;
       const ann::Space space = part.space();
-      const std::size_t bytes = builder.vector_table().stride;
       part.compare_vectors(row, row + 1);
       std::memcpy(builder.vectors() + to * bytes, space.vectors.row(row), bytes);
       if (builder.inverse_norms() != nullptr) {
         std::memcpy(builder.inverse_norms() + to, space.inverse_norms.row(row), sizeof(float));
       }
       builder.sequences()[to] = part.sequence(row);
-      if (to + 1 == end || rows[to + 1].part != rows[to].part) {
-        part.let_go(rows[first].row, row + 1);
-        first = to + 1;
-      }
+      passed.pass(part, row);
     }
   });
 }

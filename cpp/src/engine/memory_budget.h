@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Bytes that a database's rows, ids, metadata and graphs take, against its limit. Vectors and
-// documents in files do not count: the system may take their pages away (docs/adr/0017).
+// metadata in files do not count: the system may take their pages away (docs/adr/0017).
 #pragma once
 
 #include <atomic>

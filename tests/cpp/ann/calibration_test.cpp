@@ -88,8 +88,7 @@ TEST_CASE("queries that were not rows find what the calibration says they will")
           CAPTURE(to_string(metric), clusters, target, ef, kind.has_value());
           CHECK(ef >= before);
           // A dot product has no nearest neighborhood to walk to.
-          if (metric != Metric::kDot) CHECK(calibration.reaches(target));
-          CHECK(calibration.reaches(target) == (calibration.measured_recall(target) >= target));
+          if (metric != Metric::kDot) CHECK(calibration.measured_recall(target) >= target);
           CHECK(sealed.recall(queries, ef, calibration.stretch_for(ef, 10)) >=
                 double{target} - 0.03);
           before = ef;
