@@ -169,6 +169,7 @@ py::dict python_stats(const IndexStats& stats) {
   facts["segments"] = stats.segments;
   facts["memtable_rows"] = stats.memtable_rows;
   facts["unindexed_rows"] = stats.unindexed_rows;
+  facts["settled"] = stats.settled;
   facts["last_sequence"] = stats.last_sequence;
   facts["lsn"] = stats.lsn;
   facts["bytes"] = bytes;

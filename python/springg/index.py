@@ -313,7 +313,9 @@ class Index(IndexFiles, IndexSettings, Searching):
         """Make memtable and segments one segment without deleted rows.
 
         When a segment with most of the rows comes first, its graph is taken over and the other rows
-        are inserted; else the graph is built anew. Takes all of the database's threads.
+        are inserted; else the graph is built anew. Takes all of the database's threads. The
+        background does the same on one thread, a second after the last change, when more than a
+        tenth of the rows (of 4,096 and more) are outside the largest segment or deleted.
 
         Searches and writes go on meanwhile; rows written meanwhile stay outside. `progress` is
         as in `add`; an exception that it raises stops the call, and leaves the index as it was.
@@ -412,6 +414,9 @@ class Index(IndexFiles, IndexSettings, Searching):
 
     def stats(self) -> dict[str, Any]:
         """Counts of rows and segments, bytes, positions in the log, errors, and how searches go.
+
+        ``settled`` tells whether the background has nothing left to do: every graph covers its rows,
+        and no segments are to be merged, now or when the index has been at rest for a second.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other

@@ -98,6 +98,12 @@ class CondVar {
     condition_.wait_for(lock, time);
     lock.release();
   }
+  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point time)
+      SPRINGG_REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_until(lock, time);
+    lock.release();
+  }
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
 

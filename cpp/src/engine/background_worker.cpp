@@ -7,6 +7,7 @@
 #include <unistd.h>
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <utility>
@@ -40,12 +41,12 @@ void lower_own_priority(int niceness) noexcept {
 #endif
 }
 
-bool BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) noexcept {
+bool BackgroundWorker::add(std::weak_ptr<BackgroundTask> task, Clock::time_point begin) noexcept {
   {
     base::MutexLock lock(mutex_);
     if (stopping_.load(std::memory_order_relaxed)) return true;
     try {
-      tasks_.push_back(std::move(task));
+      tasks_.push_back({std::move(task), begin});
       if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     } catch (const std::exception&) {  // bad_alloc, system_error
       // No thread to be had: writers that need the work done do it themselves.
@@ -57,20 +58,34 @@ bool BackgroundWorker::add(std::weak_ptr<BackgroundTask> task) noexcept {
   return true;
 }
 
+bool BackgroundWorker::take_turn(std::list<Turn>& turn) {
+  if (tasks_.empty()) {
+    wake_.wait(mutex_);
+    return false;
+  }
+  const Clock::time_point now = Clock::now();
+  Clock::time_point earliest = Clock::time_point::max();
+  for (auto task = tasks_.begin(); task != tasks_.end(); ++task) {
+    if (task->begin <= now) {
+      turn.splice(turn.end(), tasks_, task);
+      return true;
+    }
+    earliest = std::min(earliest, task->begin);
+  }
+  wake_.wait_until(mutex_, earliest);
+  return false;
+}
+
 void BackgroundWorker::work() {
   lower_own_priority(niceness_);
   Stopper stop(stopping_);
   mutex_.lock();
   while (!stopping_.load(std::memory_order_relaxed)) {
-    if (tasks_.empty()) {
-      wake_.wait(mutex_);
-      continue;
-    }
-    std::list<std::weak_ptr<BackgroundTask>> next;
-    next.splice(next.end(), tasks_, tasks_.begin());
+    std::list<Turn> next;
+    if (!take_turn(next)) continue;
     mutex_.unlock();
     bool more = false;
-    if (const std::shared_ptr<BackgroundTask> task = next.front().lock()) {
+    if (const std::shared_ptr<BackgroundTask> task = next.front().task.lock()) {
       more = task->background_step(stop);
     }
     mutex_.lock();

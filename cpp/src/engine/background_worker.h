@@ -4,9 +4,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <list>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "base/mutex.h"
 #include "springg/progress.h"
@@ -26,11 +28,15 @@ class BackgroundTask {
 
 class BackgroundWorker {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit BackgroundWorker(int niceness) : niceness_(niceness) {}
   ~BackgroundWorker() { stop(); }
   // Takes turns with the other tasks until it has no more work. False when there is no memory or no
   // thread for it: callers have done what they were asked to, and must not fail for this.
-  bool add(std::weak_ptr<BackgroundTask> task) noexcept;
+  bool add(std::weak_ptr<BackgroundTask> task) noexcept { return add(std::move(task), {}); }
+  // The same from `begin` on.
+  bool add(std::weak_ptr<BackgroundTask> task, Clock::time_point begin) noexcept;
   // Asks the running step to stop and joins. Tasks added afterwards are ignored.
   void stop();
 
@@ -46,14 +52,21 @@ class BackgroundWorker {
     const std::atomic<bool>& stopping_;
   };
 
+  struct Turn {
+    std::weak_ptr<BackgroundTask> task;
+    Clock::time_point begin;
+  };
+
   void work();
+  // Moves the first task whose time has come into `turn`. Else waits: for a task, or for that time.
+  bool take_turn(std::list<Turn>& turn) SPRINGG_REQUIRES(mutex_);
 
   const int niceness_;
   std::atomic<bool> stopping_{false};
   base::Mutex mutex_;
   base::CondVar wake_;
   // A list, since a task that takes its next turn must not need memory for it.
-  std::list<std::weak_ptr<BackgroundTask>> tasks_ SPRINGG_GUARDED_BY(mutex_);
+  std::list<Turn> tasks_ SPRINGG_GUARDED_BY(mutex_);
   std::thread thread_ SPRINGG_GUARDED_BY(mutex_);
 };
 

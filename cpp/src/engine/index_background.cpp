@@ -13,8 +13,6 @@ namespace springg::engine {
 
 namespace {
 
-// A memtable's graph is worth extending once so many rows are outside; fewer are scanned faster.
-constexpr std::uint32_t kTailRowsMin = 256;
 // Rows of one step: about 100 ms of one thread, so that others get their turn.
 constexpr std::uint32_t kStepRows = 512;
 // The same for a caller that works with all threads.
@@ -38,17 +36,15 @@ const PartView* growing_part(const View& view) {
   return &view.parts.back();
 }
 
-std::uint32_t tail_rows(const PartView& part) { return part.rows - part.covered(); }
-
 // Who reads another's directory makes no segments: a sealed memtable too is searched until the
 // writer has made one of it.
 const PartView* tailed_part(const View& view, bool sealed_too) {
   if (!sealed_too) {
     const PartView* growing = growing_part(view);
-    return growing != nullptr && tail_rows(*growing) >= kTailRowsMin ? growing : nullptr;
+    return growing != nullptr && growing->tail_rows() >= kTailRowsMin ? growing : nullptr;
   }
   for (const PartView& part : view.parts) {
-    if (part.part->memtable() != nullptr && tail_rows(part) >= kTailRowsMin) return &part;
+    if (part.part->memtable() != nullptr && part.tail_rows() >= kTailRowsMin) return &part;
   }
   return nullptr;
 }
@@ -227,14 +223,14 @@ Status IndexImpl::wait_for_graph(std::size_t rows, Progress* progress) {
   while (owed != 0) {
     const std::shared_ptr<const View> view = newest();
     const PartView* growing = growing_part(*view);
-    if (growing == nullptr || tail_rows(*growing) <= tail_max) return {};
+    if (growing == nullptr || growing->tail_rows() <= tail_max) return {};
     {
       // Sealed: a flush or the builder has it, and new rows go elsewhere.
       base::MutexLock lock(write_mutex_);
       if (growing->part != active_) return {};
     }
     const std::uint32_t step = static_cast<std::uint32_t>(
-        std::min<std::size_t>({owed, tail_rows(*growing), std::size_t{kHelpedStepRows}}));
+        std::min<std::size_t>({owed, growing->tail_rows(), std::size_t{kHelpedStepRows}}));
     // The builder may have gone on since: rows that no view shows must stay out.
     const std::uint32_t end = std::min(growing->rows, growing->covered() + step);
     SPRINGG_RETURN_IF_ERROR(

@@ -201,6 +201,7 @@ Result<IndexImpl::Receipt> IndexImpl::insert_segment(const RowInput& input, Mode
       log(storage::WalType::kSegment, storage::encode_segment(bulk.record), durability));
   stage(std::move(entry), receipt.lsn);
   wake_builder();
+  note_change();
   return receipt;
 }
 

@@ -296,8 +296,20 @@ class IndexImpl final : public Index,
   Status merge(const std::vector<PartView>& sources, base::Executor& executor, Progress& stop)
       SPRINGG_EXCLUDES(write_mutex_);
   std::vector<MergeCandidate> merge_candidates(const View& view) SPRINGG_REQUIRES(write_mutex_);
+  // Whether background work has nothing to do, nor will have when the index is at rest.
+  bool is_settled(const View& view) const;
   // Asks a running merge to stop, and waits for that.
   void stop_merging() SPRINGG_REQUIRES(write_mutex_);
+  // After each change of rows: the index is not at rest, and is looked at again when it may be.
+  void note_change() noexcept SPRINGG_REQUIRES(write_mutex_);
+  // Asks the keeper to call look_for_rest() then, unless it has been asked already.
+  void await_rest(BackgroundWorker::Clock::time_point when) noexcept SPRINGG_REQUIRES(write_mutex_);
+  // Nobody has changed a spread index for Tuning::rest_ms: seals its memtable and wakes the merger.
+  void look_for_rest() noexcept SPRINGG_EXCLUDES(write_mutex_);
+  std::chrono::milliseconds rest_time() const {
+    return std::chrono::milliseconds(runtime_->tuning.rest_ms);
+  }
+  std::optional<MergeRange> next_merge() SPRINGG_REQUIRES(write_mutex_);
 
   // index_optimize.cpp
   // Seals the active memtable and enters all parts into held_, so that nobody else replaces them.
@@ -374,6 +386,18 @@ class IndexImpl final : public Index,
   };
   Merger merger_{*this};
   std::atomic<bool> merger_awake_{false};
+  class Rester final : public BackgroundTask {
+   public:
+    explicit Rester(IndexImpl& index) : index_(index) {}
+    bool background_step(Progress& stop) override;
+
+   private:
+    IndexImpl& index_;
+  };
+  Rester rester_{*this};
+  bool rest_awaited_ SPRINGG_GUARDED_BY(write_mutex_) = false;
+  bool at_rest_ SPRINGG_GUARDED_BY(write_mutex_) = false;
+  BackgroundWorker::Clock::time_point last_change_ SPRINGG_GUARDED_BY(write_mutex_);
 
   storage::Lsn last_lsn_ SPRINGG_GUARDED_BY(write_mutex_) = 0;  // of the newest view
   // The last records that were asked to be written, and durable.

@@ -16,6 +16,22 @@ namespace {
 constexpr std::uint32_t kFlushedRowsMin = 16'384;
 constexpr int kRetrySecondsMax = 60;  // between merges that fail
 
+// As if nobody were replacing any of them.
+std::vector<MergeCandidate> candidates_of(const View& view) {
+  std::vector<MergeCandidate> candidates;
+  candidates.reserve(view.parts.size());
+  for (const PartView& part : view.parts) {
+    const bool segment = part.part->segment() != nullptr;
+    const bool without_graph = part.rows >= kGraphRowsMin && part.covered() < part.rows;
+    candidates.push_back({.rows = part.rows,
+                          .live_rows = part.live_rows(),
+                          .without_graph = segment && without_graph,
+                          .free = segment,
+                          .memtable = !segment});
+  }
+  return candidates;
+}
+
 }  // namespace
 
 bool IndexImpl::is_merging(const Part* part) const {
@@ -29,23 +45,35 @@ bool IndexImpl::bulk_between(const PartView& left, const PartView& right) const 
 }
 
 std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
-  std::vector<MergeCandidate> candidates;
-  candidates.reserve(view.parts.size());
-  for (std::size_t i = 0; i < view.parts.size(); ++i) {
-    const PartView& part = view.parts[i];
-    const bool segment = part.part->segment() != nullptr;
-    const bool merging = is_merging(part.part.get());
-    candidates.push_back({part.rows, part.live_rows(),
-                          segment && part.rows >= kGraphRowsMin && part.covered() < part.rows,
-                          segment && !merging && !is_claimed(part.part.get()),
-                          i != 0 && bulk_between(view.parts[i - 1], part)});
+  std::vector<MergeCandidate> candidates = candidates_of(view);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const Part* const part = view.parts[i].part.get();
+    candidates[i].free = candidates[i].free && !is_merging(part) && !is_claimed(part);
+    candidates[i].apart = i != 0 && bulk_between(view.parts[i - 1], view.parts[i]);
   }
   return candidates;
 }
 
+bool IndexImpl::is_settled(const View& view) const {
+  const bool grown = std::all_of(view.parts.begin(), view.parts.end(), [](const PartView& part) {
+    return part.part->memtable() == nullptr || part.tail_rows() < kTailRowsMin;
+  });
+  if (!grown || runtime_->read_only) return grown;
+  const std::vector<MergeCandidate> candidates = candidates_of(view);
+  const bool spread = runtime_->tuning.rest_ms != 0 && is_spread(candidates);
+  return !spread && !pick_merge(candidates).has_value();
+}
+
+std::optional<MergeRange> IndexImpl::next_merge() {
+  if (!merging_.empty()) return std::nullopt;
+  const std::vector<MergeCandidate> candidates = merge_candidates(*newest());
+  return at_rest_ && is_spread(candidates) ? pick_merge_at_rest(candidates)
+                                           : pick_merge(candidates);
+}
+
 bool IndexImpl::merge_due() {
   if (failed_merges_ != 0 && std::chrono::steady_clock::now() < next_merge_) return false;
-  return merging_.empty() && pick_merge(merge_candidates(*newest())).has_value();
+  return next_merge().has_value();
 }
 
 void IndexImpl::note_merge(bool failed) {
@@ -57,9 +85,9 @@ void IndexImpl::note_merge(bool failed) {
 std::vector<PartView> IndexImpl::claim_merge() {
   std::vector<PartView> sources;
   // Nor while somebody waits to hold every part.
-  if (merge_unwanted_.load() || claims_paused_ || !merging_.empty()) return sources;
+  if (merge_unwanted_.load() || claims_paused_) return sources;
   const std::shared_ptr<const View> view = newest();
-  const auto range = pick_merge(merge_candidates(*view));
+  const auto range = next_merge();
   if (!range.has_value()) return sources;
   // All or none are entered: a part that nobody merges would be waited for.
   sources.reserve(range->end - range->begin);
@@ -124,6 +152,45 @@ Result<bool> IndexImpl::merge_step(base::Executor& executor, Progress& stop) {
   if (sources.empty()) return false;
   SPRINGG_RETURN_IF_ERROR(merge(sources, executor, stop));
   return true;
+}
+
+void IndexImpl::note_change() noexcept try {
+  if (runtime_->tuning.rest_ms == 0 || runtime_->read_only) return;
+  at_rest_ = false;
+  last_change_ = BackgroundWorker::Clock::now();
+  if (!rest_awaited_ && is_spread(merge_candidates(*newest()))) {
+    await_rest(last_change_ + rest_time());
+  }
+} catch (const std::bad_alloc&) {
+  // Without memory to look at the parts: the next change does.
+}
+
+void IndexImpl::await_rest(BackgroundWorker::Clock::time_point when) noexcept {
+  const std::shared_ptr<BackgroundTask> task(shared_from_this(), &rester_);
+  rest_awaited_ = runtime_->keeper.add(task, when);
+}
+
+bool IndexImpl::Rester::background_step(Progress& stop) {
+  if (stop.update(0, 0)) index_.look_for_rest();
+  return false;
+}
+
+void IndexImpl::look_for_rest() noexcept try {
+  base::MutexLock lock(write_mutex_);
+  rest_awaited_ = false;
+  if (dropped_.load() || !is_spread(merge_candidates(*newest()))) return;
+  const auto now = BackgroundWorker::Clock::now();
+  if (now < last_change_ + rest_time()) {
+    await_rest(last_change_ + rest_time());
+    return;
+  }
+  at_rest_ = true;
+  active_ = nullptr;
+  wake_builder();  // and the merger
+  // Others may hold the parts now, and a merge may fail.
+  await_rest(now + rest_time());
+} catch (const std::bad_alloc&) {
+  // Without memory to look at the parts: the next change does.
 }
 
 void IndexImpl::stop_merging() {

@@ -82,6 +82,7 @@ Result<IndexStats> IndexImpl::stats() const {
   return call(*runtime_, [&]() -> Result<IndexStats> {
     SPRINGG_RETURN_IF_ERROR(check_not_dropped());
     IndexStats stats = collect_stats();
+    stats.settled = is_settled(*current());
     stats.background_error = background_error();
     stats.search = explain_search(*current(), options_, tuning());
     return stats;

@@ -171,6 +171,7 @@ void IndexImpl::end_replay(storage::Lsn lsn) {
   views_.show_through(lsn);
   base::MutexLock lock(write_mutex_);
   wake_builder();
+  note_change();
 }
 
 }  // namespace springg::engine

@@ -174,6 +174,7 @@ Result<IndexImpl::Receipt> IndexImpl::insert_staged(const View& before,
   next_sequence_ += rows;
   stage(std::move(entry), receipt.lsn);
   wake_builder();
+  note_change();
   return receipt;
 }
 
@@ -283,6 +284,7 @@ Result<std::size_t> IndexImpl::erase(const RowInput& input, Durability durabilit
           receipt, log(storage::WalType::kDelete, storage::encode_delete(removed), durability));
       stage(std::move(entry), receipt.lsn);
       wake_merger();
+      note_change();
     }
   }
   SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));

@@ -10,6 +10,8 @@ namespace springg::engine {
 namespace {
 
 constexpr std::size_t kMergedPartsMin = 4;
+constexpr std::uint64_t kSpreadRowsMin = 4096;
+constexpr std::uint64_t kSpreadPart = 10;
 
 // `first` and those behind it that may be added to it.
 std::optional<MergeRange> pick_followed(std::span<const MergeCandidate> parts, std::size_t first) {
@@ -48,6 +50,18 @@ std::optional<MergeRange> pick_tier(std::span<const MergeCandidate> parts) {
 
 }  // namespace
 
+bool is_spread(std::span<const MergeCandidate> parts) noexcept {
+  std::uint64_t live = 0;
+  std::uint64_t deleted = 0;
+  std::uint64_t largest = 0;
+  for (const MergeCandidate& part : parts) {
+    live += part.live_rows;
+    deleted += part.rows - part.live_rows;
+    if (!part.memtable) largest = std::max(largest, part.live_rows);
+  }
+  return live >= kSpreadRowsMin && (live - largest + deleted) * kSpreadPart > live;
+}
+
 bool needs_rewriting(const MergeCandidate& part) noexcept {
   return part.without_graph || (part.rows - part.live_rows) * 5 > part.rows;
 }
@@ -58,6 +72,23 @@ std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noex
     if (const auto range = pick_followed(parts, first)) return range;
   }
   return pick_tier(parts);
+}
+
+std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts) noexcept {
+  const bool all_free =
+      std::all_of(parts.begin(), parts.end(), [](const MergeCandidate& part) { return part.free; });
+  if (!all_free) return std::nullopt;
+  for (std::size_t begin = 0; begin < parts.size();) {
+    std::uint64_t rows = parts[begin].live_rows;
+    std::size_t end = begin + 1;
+    while (end < parts.size() && !parts[end].apart &&
+           rows + parts[end].live_rows <= limits::kSegmentRowsMax) {
+      rows += parts[end++].live_rows;
+    }
+    if (end - begin > 1 || is_spread(parts.subspan(begin, 1))) return MergeRange{begin, end};
+    begin = end;
+  }
+  return std::nullopt;
 }
 
 }  // namespace springg::engine

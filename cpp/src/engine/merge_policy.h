@@ -15,7 +15,8 @@ struct MergeCandidate {
   std::uint64_t live_rows = 0;
   bool without_graph = false;  // large enough for one, and it has none
   bool free = false;           // a segment that nobody replaces at the moment
-  bool apart = false;          // other rows will come between this and the one before
+  bool memtable = false;
+  bool apart = false;  // other rows will come between this and the one before
 };
 
 struct MergeRange {
@@ -27,7 +28,12 @@ struct MergeRange {
 // needs rewriting, at most 1.25 times the live rows are kept.
 bool needs_rewriting(const MergeCandidate& part) noexcept;
 
-// The next merge; none when there is nothing to do.
+// More than a tenth of the live rows are outside the largest segment, or as many are deleted: a
+// search walks several graphs, one without codes, or past rows that are gone. Never of few rows,
+// which are scanned soon enough.
+bool is_spread(std::span<const MergeCandidate> parts) noexcept;
+
+// The next merge of an index that changes; none when there is nothing to do.
 // 1. The first part that needs rewriting, or behind which parts no larger than itself have half of
 //    its rows together: it and those parts. Its graph is taken over and their rows are inserted
 //    (compaction.h), so the largest should come first.
@@ -36,5 +42,9 @@ bool needs_rewriting(const MergeCandidate& part) noexcept;
 // A row is inserted at most some 4 times and taken over 6 times, and at most 15 segments remain
 // (merge_policy_test.cpp).
 std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept;
+
+// The next merge of a spread index that nobody changes (docs/adr/0018): the first parts that may
+// become one. None before all of them are free, so that no row is rewritten twice.
+std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts) noexcept;
 
 }  // namespace springg::engine

@@ -17,6 +17,9 @@ namespace springg::engine {
 // Below this a graph is not worth its memory: scanning is as fast.
 inline constexpr std::uint32_t kGraphRowsMin = 256;
 
+// A memtable's graph is worth extending once so many rows are outside; fewer are scanned faster.
+inline constexpr std::uint32_t kTailRowsMin = 256;
+
 struct PartBytes {
   std::uint64_t vectors = 0, graph = 0, codes = 0, ids = 0, metadata = 0, other = 0;
   std::uint64_t total() const noexcept { return vectors + graph + codes + ids + metadata + other; }

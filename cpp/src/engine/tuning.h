@@ -21,6 +21,8 @@ struct Tuning {
   // and where they are read, not while the database is opened.
   std::uint64_t compare_later_bytes = std::uint64_t{64} << 20;
   bool compare_in_background = true;  // false: only where they are read
+  // An index that nobody has changed for so long is put in order (merge_policy.h); 0: never.
+  std::uint32_t rest_ms = 1000;
   // Files of the log: see WalSettings.
   std::uint64_t log_file_bytes_min = std::uint64_t{1} << 20;
   std::uint64_t log_file_bytes_max = std::uint64_t{64} << 20;

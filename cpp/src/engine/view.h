@@ -30,6 +30,7 @@ struct PartView {
   }
   // Rows of the graph that a search may use, and the rest which it scans.
   std::uint32_t covered() const noexcept { return std::min(part->covered(), rows); }
+  std::uint32_t tail_rows() const noexcept { return rows - covered(); }
   // The live row with this id.
   std::optional<std::uint32_t> find(const IdView& id) const;
   // The row's metadata as it is now; none when it has none. Valid as long as this view.

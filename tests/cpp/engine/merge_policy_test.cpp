@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "catch.h"
+#include "springg/options.h"
 
 namespace springg::engine {
 
 namespace {
 
 MergeCandidate segment(std::uint64_t live, std::uint64_t deleted = 0) {
-  return {live + deleted, live, false, true};
+  return {live + deleted, live, false, true, false, false};
 }
 
 std::vector<MergeCandidate> segments(const std::vector<std::uint64_t>& live) {
@@ -107,6 +108,42 @@ TEST_CASE(
     CHECK(inserted <= 4 * total);
     CHECK(taken_over <= 6 * total);
   }
+}
+
+TEST_CASE("an index is spread when a tenth of its rows is outside the largest segment or deleted") {
+  CHECK_FALSE(is_spread({}));
+  CHECK_FALSE(is_spread(segments({90'000, 10'000})));
+  CHECK(is_spread(segments({90'000, 10'001})));
+  CHECK(is_spread(segments({10'001, 90'000})));
+  CHECK(is_spread(std::vector{segment(90'000, 5'000), segment(4'500)}));
+  CHECK_FALSE(is_spread(std::vector{segment(90'000, 9'000)}));
+  CHECK(is_spread(std::vector{segment(90'000, 9'001)}));
+  CHECK_FALSE(is_spread(segments({2'000, 2'000})));
+  CHECK_FALSE(is_spread(std::vector{segment(0, 90'000)}));
+  std::vector parts = segments({5'000});
+  CHECK_FALSE(is_spread(parts));
+  parts[0].memtable = true;
+  CHECK(is_spread(parts));
+}
+
+TEST_CASE("at rest all parts become one, once nobody holds any of them") {
+  const auto picked = [](const std::vector<MergeCandidate>& parts, std::size_t begin,
+                         std::size_t end) {
+    const auto range = pick_merge_at_rest(parts);
+    return range.has_value() && range->begin == begin && range->end == end;
+  };
+  auto parts = segments({10, 90'000, 5, 7});
+  CHECK(picked(parts, 0, 4));
+  parts[2].free = false;
+  CHECK_FALSE(pick_merge_at_rest(parts).has_value());
+  parts[2].free = true;
+  parts[1].apart = true;
+  CHECK(picked(parts, 1, 4));
+  const std::uint64_t most = limits::kSegmentRowsMax;
+  CHECK(picked(segments({most - 5, 6, 7}), 1, 3));
+  CHECK_FALSE(pick_merge_at_rest(segments({most, most})).has_value());
+  CHECK(picked(std::vector{segment(most - 20'000), segment(90'000, 10'000)}, 1, 2));
+  CHECK_FALSE(pick_merge_at_rest({}).has_value());
 }
 
 }  // namespace springg::engine

@@ -9,6 +9,9 @@
 #include <set>
 #include <thread>
 
+#include "engine/database_core.h"
+#include "io/file_system.h"
+
 namespace springg::test {
 
 namespace {
@@ -67,6 +70,38 @@ TEST_CASE("the builder catches up by itself") {
   const auto index = make_index(*database, 2);
   add_range(*index, 0, 3000);
   CHECK(eventually([&] { return require_value(index->stats()).unindexed_rows < 256; }));
+}
+
+TEST_CASE("an index that nobody changes becomes one segment without deleted rows") {
+  const auto files = io::make_memory_file_system();
+  engine::Tuning tuning;
+  tuning.rest_ms = 50;
+  const auto database =
+      require_value(engine::open_in(*files, "/d", two_threads(), &base::system_unix_ms, tuning));
+  const auto index = make_index(*database, 2);
+  const auto is_one = [&] {
+    const IndexStats stats = require_value(index->stats());
+    return stats.segments == 1 && stats.memtable_rows == 0 && stats.deleted_rows == 0;
+  };
+  add_range(*index, 0, 5000);
+  CHECK(eventually(is_one));
+  // In the memtable, and beside it in the segment.
+  require_value(index->remove(numbers(100, 400)));
+  add_range(*index, 5000, 5300);
+  CHECK(eventually(is_one));
+  const auto found = contents(*index);
+  CHECK(found.size() == 5000);
+  CHECK_FALSE(found.contains(399));
+  CHECK(found.contains(5299));
+  CHECK(nearest(*index, 5298, false) == 5298);
+
+  // A tenth and less waits for more.
+  add_range(*index, 6000, 6100);
+  require_value(index->remove(numbers(0, 100)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(require_value(index->stats()).memtable_rows == 100);
+  CHECK(require_value(index->stats()).deleted_rows == 100);
+  CHECK(require_value(index->stats()).background_error.empty());
 }
 
 TEST_CASE("a full memtable is sealed and becomes a segment with the same rows") {
