@@ -169,7 +169,9 @@ def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--set", type=pathlib.Path, default=DATA / "dictionary-minilm-384")
-    parser.add_argument("--quantization", default="none", choices=("none", "int8", "int4"))
+    parser.add_argument(
+        "--quantization", default="none", choices=("none", "int8", "int4", "rabitq")
+    )
     parser.add_argument(
         "--queries",
         type=int,

@@ -71,7 +71,9 @@ def parsed() -> argparse.Namespace:
         "--set", type=pathlib.Path, help="folder of a cosine set (default: the dictionary)"
     )
     parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--quantization", choices=("auto", "none", "int8", "int4"), default="auto")
+    parser.add_argument(
+        "--quantization", choices=("auto", "none", "int8", "int4", "rabitq"), default="auto"
+    )
     parser.add_argument("--threads", type=int, default=2, help="of both builds")
     parser.add_argument("--builds", type=int, default=1, help="builds of each side, in turn")
     parser.add_argument("--output", type=pathlib.Path)

@@ -152,14 +152,15 @@ class Database:
         dtype : {"float32", "float16", "int8", "uint8", "binary"}, or numpy's type of that name
             How vectors are kept. int8 and uint8 hold whole numbers, and compare them in integers.
             binary holds bits, packed in uint8 as `numpy.packbits` makes them.
-        quantization : {"auto", "none", "int8", "int4"}
-            "int8", "int4": the graphs of segments are walked on codes of a byte or half a byte an
-            element, kept beside the vectors, and those that may be among the results are then
-            ranked on these: faster, a quarter or an eighth more memory, results are exact
-            distances. Not for metric "manhattan", nor for dtypes of a byte or a bit. "none": on
-            the vectors as they are stored. "auto": "int4" from 128 dimensions on, below that
-            "int8", and "none" where there are no codes. "int4" of few dimensions is kept as "int8"
-            where a row would be as long.
+        quantization : {"auto", "none", "int8", "int4", "rabitq"}
+            "int8", "int4", "rabitq": the graphs of segments are walked on codes of a byte, half a
+            byte or a bit an element, kept beside the vectors, and those that may be among the
+            results are then ranked on these: faster, a quarter of the vectors' memory more or less,
+            results are exact distances. "rabitq" takes the least memory, and finds a little less
+            at an equal ``ef``. Not for metric "manhattan", nor for dtypes of a byte or a bit.
+            "none": on the vectors as they are stored. "auto": "int4" from 128 dimensions on, below
+            that "int8", and "none" where there are no codes. Codes of few dimensions are kept as
+            longer ones where a row would take as many bytes.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.

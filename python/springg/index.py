@@ -428,7 +428,7 @@ class Index(IndexFiles, IndexSettings, Searching):
         ``ef=None`` is to have, the ``ef`` it comes to, ``tuned`` (the fields of the TuneReport that
         `tune` kept, or None), and ``parts``. Each part has its ``kind`` ("segment" or "memtable"),
         live ``rows``, and ``path``: "scan", "graph on vectors" or "graph on codes"; the ``ef`` of
-        its walk (None: a scan); its ``codes``, "int8", "int4" or None, and ``why`` it has none or
+        its walk (None: a scan); its ``codes``, "int8", "int4", "rabitq" or None, and ``why`` it has none or
         others than were asked for; and ``reached``, the recall that its own rows were measured to
         have with the margin that queries get (None: not measured, or `tune` measured an ``ef`` for
         all). Queries that are unlike the rows may have less: `recall` measures theirs.

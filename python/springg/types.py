@@ -23,7 +23,7 @@ __all__ = ["BatchHits", "Hit", "Hits", "Record", "TuneReport"]
 
 Metric: TypeAlias = Literal["cosine", "dot", "l2", "manhattan", "hamming"]
 Dtype: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary"]
-Quantization: TypeAlias = Literal["auto", "none", "int8", "int4"]
+Quantization: TypeAlias = Literal["auto", "none", "int8", "int4", "rabitq"]
 Durability: TypeAlias = Literal["buffered", "process", "disk"]
 Include: TypeAlias = Literal["metadata", "vector"]
 Includes: TypeAlias = Include | Iterable[Include]

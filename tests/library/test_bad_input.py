@@ -288,6 +288,7 @@ def test_settings_of_the_wrong_type(db, arguments):
     [
         {"metric": "manhattan", "quantization": "int8"},
         {"metric": "manhattan", "quantization": "int4"},
+        {"metric": "manhattan", "quantization": "rabitq"},
     ],
 )
 def test_settings_of_later_stages(db, arguments):

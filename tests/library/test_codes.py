@@ -6,7 +6,7 @@ import pytest
 
 import springg
 
-ROWS, DIMENSIONS = 3000, 96
+ROWS, DIMENSIONS = 3000, 160
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def queries(rows):
     return rows[:100] + rng.standard_normal((100, DIMENSIONS)).astype(np.float32)
 
 
-BITS = {"int8": 8, "int4": 4}
+BITS = {"int8": 8, "int4": 4, "rabitq": 1}
 
 
 @pytest.fixture(params=BITS)

@@ -103,7 +103,7 @@ struct PartExplanation {
   std::uint64_t rows = 0;  // live
   SearchPath path = SearchPath::kScan;
   std::size_t ef = 0;                 // of its walk; 0 of a scan
-  std::optional<Quantization> codes;  // kInt8 or kInt4; none: it has none
+  std::optional<Quantization> codes;  // none: it has none
   std::string why;                    // it has none, or others than asked for; else empty
   // What the calibration of the segment measured where it was asked for the recall; none: there is
   // no calibration, or ef was not chosen by it.

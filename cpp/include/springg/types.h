@@ -24,7 +24,7 @@ enum class ScalarType : std::uint8_t {
   kUint8 = 4,
   kBinary = 5
 };
-enum class Quantization : std::uint8_t { kNone = 1, kAuto = 2, kInt8 = 3, kInt4 = 4 };
+enum class Quantization : std::uint8_t { kNone = 1, kAuto = 2, kInt8 = 3, kInt4 = 4, kRabitq = 5 };
 
 // What a write survives once its call has returned; each level holds what the one before holds.
 enum class Durability : std::uint8_t {

@@ -32,7 +32,8 @@ constexpr Spelling<ScalarType> kScalarTypes[] = {{ScalarType::kFloat32, "float32
 constexpr Spelling<Quantization> kQuantizations[] = {{Quantization::kNone, "none"},
                                                      {Quantization::kAuto, "auto"},
                                                      {Quantization::kInt8, "int8"},
-                                                     {Quantization::kInt4, "int4"}};
+                                                     {Quantization::kInt4, "int4"},
+                                                     {Quantization::kRabitq, "rabitq"}};
 
 constexpr Spelling<Durability> kDurabilities[] = {{Durability::kBuffered, "buffered"},
                                                   {Durability::kProcess, "process"},

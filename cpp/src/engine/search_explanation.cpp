@@ -57,10 +57,20 @@ std::string why_no_codes(const PartView& part, const IndexOptions& options) {
   return why_segment_has_none(part);
 }
 
+Quantization name_of(quant::CodeKind kind) {
+  switch (kind) {
+    case quant::CodeKind::kByte: return Quantization::kInt8;
+    case quant::CodeKind::kHalfByte: return Quantization::kInt4;
+    case quant::CodeKind::kBit: break;
+  }
+  return Quantization::kRabitq;
+}
+
 std::string why_codes(quant::CodeKind kind, const IndexOptions& options) {
-  if (options.quantization != Quantization::kInt4 || kind == quant::CodeKind::kHalfByte) return {};
-  return "'int4' with " + std::to_string(options.dimensions) +
-         " dimensions is kept as 'int8': a row of it would be as long";
+  const Quantization kept = name_of(kind);
+  if (options.quantization == Quantization::kAuto || options.quantization == kept) return {};
+  return quoted(to_string(options.quantization)) + " with " + std::to_string(options.dimensions) +
+         " dimensions is kept as " + quoted(to_string(kept)) + ": a row of it would be as long";
 }
 
 PartExplanation explain_part(const View& view, const PartView& part, const IndexOptions& options,
@@ -70,7 +80,7 @@ PartExplanation explain_part(const View& view, const PartView& part, const Index
   one.rows = part.live_rows();
   const std::optional<quant::CodeKind> kind = part.part->code_kind();
   if (kind.has_value()) {
-    one.codes = *kind == quant::CodeKind::kByte ? Quantization::kInt8 : Quantization::kInt4;
+    one.codes = name_of(*kind);
   }
   one.why = kind.has_value() ? why_codes(*kind, options) : why_no_codes(part, options);
   if (is_short(part, ef)) return one;

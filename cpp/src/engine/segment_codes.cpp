@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint32_t kRowsPerTask = 4096;
 // Up to here a row of either codes is the 64 bytes that memory is read in: whole bytes are better.
 constexpr std::size_t kByteDimensionsMax = 64;
+// Up to here a row of bits is as long as one of half bytes.
+constexpr std::size_t kHalfByteDimensionsMax = 128;
 // With fewer dimensions than this, what codes of half a byte save is lost in exact ranking.
 constexpr std::size_t kHalfByteDimensionsMin = 128;
 
@@ -51,6 +53,10 @@ std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
     case Quantization::kNone: return std::nullopt;
     case Quantization::kInt8: return quant::CodeKind::kByte;
     case Quantization::kInt4:
+      return options.dimensions <= kByteDimensionsMax ? quant::CodeKind::kByte
+                                                      : quant::CodeKind::kHalfByte;
+    case Quantization::kRabitq:
+      if (options.dimensions > kHalfByteDimensionsMax) return quant::CodeKind::kBit;
       return options.dimensions <= kByteDimensionsMax ? quant::CodeKind::kByte
                                                       : quant::CodeKind::kHalfByte;
     case Quantization::kAuto: break;
@@ -103,15 +109,16 @@ Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, s
 
 Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,
                                                  std::uint64_t bytes) {
-  const std::uint64_t of_half =
-      quant::codes_bytes(quant::CodeKind::kHalfByte, space.metric, space.dimensions, rows);
-  const std::uint64_t of_byte =
-      quant::codes_bytes(quant::CodeKind::kByte, space.metric, space.dimensions, rows);
-  const bool half = bytes == of_half && bytes != of_byte;
-  SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(half ? of_half : of_byte));
-  const quant::Encoder encoder(source_of(space, rows),
-                               half ? quant::CodeKind::kHalfByte : quant::CodeKind::kByte,
-                               buffer.span());
+  const auto is_long = [&](quant::CodeKind kind) {
+    return bytes == quant::codes_bytes(kind, space.metric, space.dimensions, rows);
+  };
+  quant::CodeKind kind = quant::CodeKind::kByte;
+  for (const auto shorter : {quant::CodeKind::kBit, quant::CodeKind::kHalfByte}) {
+    if (is_long(shorter) && !is_long(quant::CodeKind::kByte)) kind = shorter;
+  }
+  SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(quant::codes_bytes(
+                                            kind, space.metric, space.dimensions, rows)));
+  const quant::Encoder encoder(source_of(space, rows), kind, buffer.span());
   if (!encoder.encode(0, rows)) return std::optional<base::Buffer>();
   return std::optional<base::Buffer>(std::move(buffer));
 }

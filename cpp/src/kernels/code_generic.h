@@ -4,6 +4,7 @@
 //   Integers                           a register of 32-bit sums, zero when made by no_products()
 //   add_products(sums, row, q)         adds those of kCodeBlockBytes bytes with as many of the
 //   query add_half_products(sums, row, q)    the same for codes of half a byte, twice as many
+//   add_bit_products(sums, row, q)     the same for codes of a bit, eight times as many
 //   sum_products(four, out)            the lanes of four registers, each added up
 #pragma once
 
@@ -26,6 +27,15 @@ struct HalfByteCodes {
   SPRINGG_INLINE static typename Isa::Integers add(typename Isa::Integers sums,
                                                    const std::byte* row, const std::int8_t* query) {
     return Isa::add_half_products(sums, row, query);
+  }
+};
+
+template <class Isa>
+struct BitCodes {
+  static constexpr std::size_t kPerByte = 8;
+  SPRINGG_INLINE static typename Isa::Integers add(typename Isa::Integers sums,
+                                                   const std::byte* row, const std::int8_t* query) {
+    return Isa::add_bit_products(sums, row, query);
   }
 };
 

@@ -379,6 +379,7 @@ constexpr DistanceTable make_table(const char* isa) {
   table.bits = {&gather_bits<Isa>, &scan_bits<Isa>, &tile_bits<Isa>};
   table.code_gather = &code_gather<Isa, ByteCodes<Isa>>;
   table.half_code_gather = &code_gather<Isa, HalfByteCodes<Isa>>;
+  table.bit_code_gather = &code_gather<Isa, BitCodes<Isa>>;
   table.half_to_float = &half_to_float<Isa>;
   table.float_to_half = &float_to_half<Isa>;
   table.squared_norm = &squared_norm<Isa>;

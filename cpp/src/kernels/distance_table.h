@@ -61,7 +61,8 @@ inline constexpr std::size_t kCodeBlockBytes = 64;
 // |query[j]| <= 127 and at most 65,536 + 64 codes, so that no sum overflows. `bytes`, those of a
 // row, is a multiple of kCodeBlockBytes: what is beyond the dimensions is zero in the query. Codes
 // of a byte lie in order. Codes of half a byte lie in blocks of 128: byte j of a block has code j
-// in its low half and code 64 + j in its high one.
+// in its low half and code 64 + j in its high one. Codes of a bit lie in blocks of 512: bit b of
+// byte j is code 64 b + j.
 using CodeGather = void (*)(const std::int8_t* query, const std::byte* const* rows,
                             std::size_t count, std::size_t bytes, std::int32_t* out) noexcept;
 
@@ -74,6 +75,7 @@ struct DistanceTable {
   DistanceFunctions bits;                 // kHamming
   CodeGather code_gather = nullptr;       // codes of a byte
   CodeGather half_code_gather = nullptr;  // of half a byte
+  CodeGather bit_code_gather = nullptr;   // of a bit
   // Conversions, count elements. to_half rounds to nearest even; overflow becomes infinity.
   void (*half_to_float)(const std::uint16_t* in, std::size_t count, float* out) noexcept = nullptr;
   void (*float_to_half)(const float* in, std::size_t count, std::uint16_t* out) noexcept = nullptr;

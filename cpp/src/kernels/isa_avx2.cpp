@@ -90,6 +90,23 @@ struct Avx2 {
     }
     return sums;
   }
+  // Sixteen products of 127 at most stay within 16 bits.
+  SPRINGG_INLINE static Integers add_bit_products(Integers sums, const std::byte* row,
+                                                  const std::int8_t* query) {
+    const __m256i low_bit = _mm256_set1_epi8(1);
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 32) {
+      __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i));
+      __m256i products = _mm256_setzero_si256();
+      for (std::size_t bit = 0; bit < 8; ++bit) {
+        const auto* factors = reinterpret_cast<const __m256i*>(query + i + bit * kCodeBlockBytes);
+        products = _mm256_add_epi16(products, _mm256_maddubs_epi16(_mm256_and_si256(codes, low_bit),
+                                                                   _mm256_loadu_si256(factors)));
+        codes = _mm256_srli_epi16(codes, 1);
+      }
+      sums = _mm256_add_epi32(sums, _mm256_madd_epi16(products, _mm256_set1_epi16(1)));
+    }
+    return sums;
+  }
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
     const __m256i pairs =
         _mm256_hadd_epi32(_mm256_hadd_epi32(four[0], four[1]), _mm256_hadd_epi32(four[2], four[3]));

@@ -68,6 +68,18 @@ struct Avx512 : Bits {
     const __m512i high = _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_half);
     return Bits::add_small_products(sums, _mm512_and_si512(codes, low_half), high, query);
   }
+  SPRINGG_INLINE static Integers add_bit_products(Integers sums, const std::byte* row,
+                                                  const std::int8_t* query) {
+    const __m512i low_bit = _mm512_set1_epi8(1);
+    __m512i codes = _mm512_loadu_si512(row);
+    for (std::size_t bit = 0; bit < 8; bit += 2) {
+      const __m512i next = _mm512_and_si512(_mm512_srli_epi16(codes, 1), low_bit);
+      sums = Bits::add_small_products(sums, _mm512_and_si512(codes, low_bit), next,
+                                      query + bit * kCodeBlockBytes);
+      codes = _mm512_srli_epi16(codes, 2);
+    }
+    return sums;
+  }
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
     const __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(four[0], four[1]),
                                        _mm512_unpackhi_epi32(four[0], four[1]));

@@ -102,6 +102,25 @@ struct Neon {
     }
     return sums;
   }
+  // Eight products of 127 at most stay within 16 bits.
+  SPRINGG_INLINE static Integers add_bit_products(Integers sums, const std::byte* row,
+                                                  const std::int8_t* query) {
+    const uint8x16_t low_bit = vdupq_n_u8(1);
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      uint8x16_t codes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(row + i));
+      int16x8_t low = vdupq_n_s16(0);
+      int16x8_t high = vdupq_n_s16(0);
+      for (std::size_t bit = 0; bit < 8; ++bit) {
+        const int8x16_t bits = vreinterpretq_s8_u8(vandq_u8(codes, low_bit));
+        const int8x16_t factors = vld1q_s8(query + i + bit * kCodeBlockBytes);
+        low = vmlal_s8(low, vget_low_s8(bits), vget_low_s8(factors));
+        high = vmlal_s8(high, vget_high_s8(bits), vget_high_s8(factors));
+        codes = vshrq_n_u8(codes, 1);
+      }
+      sums = vpadalq_s16(vpadalq_s16(sums, low), high);
+    }
+    return sums;
+  }
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
     vst1q_s32(out, vpaddq_s32(vpaddq_s32(four[0], four[1]), vpaddq_s32(four[2], four[3])));
   }

@@ -152,6 +152,18 @@ struct Sse2 {
     }
     return sums;
   }
+  SPRINGG_INLINE static Integers add_bit_products(Integers sums, const std::byte* row,
+                                                  const std::int8_t* query) {
+    const __m128i low_bit = _mm_set1_epi8(1);
+    for (std::size_t i = 0; i < kCodeBlockBytes; i += 16) {
+      __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
+      for (std::size_t bit = 0; bit < 8; ++bit) {
+        sums = add_sixteen(sums, _mm_and_si128(codes, low_bit), query + i + bit * kCodeBlockBytes);
+        codes = _mm_srli_epi16(codes, 1);
+      }
+    }
+    return sums;
+  }
   SPRINGG_INLINE static void sum_products(const Integers (&four)[4], std::int32_t* out) {
     const __m128i a =
         _mm_add_epi32(_mm_unpacklo_epi32(four[0], four[1]), _mm_unpackhi_epi32(four[0], four[1]));

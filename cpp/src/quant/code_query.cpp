@@ -57,6 +57,15 @@ std::int32_t round_to_codes(const std::vector<float>& values, float factor,
   return std::accumulate(codes, codes + count, std::int32_t{0});
 }
 
+kernels::CodeGather gather_of(const kernels::DistanceTable& table, CodeKind kind) noexcept {
+  switch (kind) {
+    case CodeKind::kByte: return table.code_gather;
+    case CodeKind::kHalfByte: return table.half_code_gather;
+    case CodeKind::kBit: break;
+  }
+  return table.bit_code_gather;
+}
+
 }  // namespace
 
 // The difference from the center where the metric is one of differences. Returns the part of the
@@ -75,6 +84,9 @@ float CodeQuery::shift(const Codes& codes, const float* query) {
   float product = 0;
   table.float32[static_cast<std::size_t>(kernels::Measure::kDot)].gather(query, &center, 1,
                                                                          dimensions, &product);
+  if (has_add(codes.kind, codes.metric)) {
+    for (std::size_t j = 0; j < dimensions; ++j) shifted_[j] -= codes.center[j];
+  }
   return codes.metric == Metric::kCosine ? 1 - product : 0 - product;
 }
 
@@ -93,7 +105,7 @@ void CodeQuery::prepare(const Codes& codes, const float* query) {
   const float inverse = greatest == 0 ? 0.0F : kLevels / greatest;
   const std::int32_t sum = round_to_codes(shifted_, inverse, query_.data());
   scale_ = greatest / kLevels;
-  offset_ = static_cast<std::uint32_t>(sum) * (codes.kind == CodeKind::kByte ? 255U : 15U);
+  offset_ = static_cast<std::uint32_t>(sum) * last_level(codes.kind);
   const double length = std::sqrt(static_cast<double>(squares_of(shifted_)));
   const double of_rows = length * static_cast<double>(codes.error);
   const double of_query =
@@ -107,7 +119,7 @@ void CodeQuery::rank(const Codes& codes, const std::byte* const* rows, const std
   constexpr std::size_t kBlock = 128;
   std::int32_t products[kBlock];
   const kernels::DistanceTable& table = kernels::active_table();
-  const auto gather = codes.kind == CodeKind::kByte ? table.code_gather : table.half_code_gather;
+  const auto gather = gather_of(table, codes.kind);
   gather(query_.data(), rows, count, codes.stride, products);
   // Parts that are apart in memory are put together first: the rest is the same for all rows.
   float factors[kBlock];

@@ -16,6 +16,10 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+bool is_kind(CodeKind kind) {
+  return kind == CodeKind::kByte || kind == CodeKind::kHalfByte || kind == CodeKind::kBit;
+}
+
 }  // namespace
 
 bool has_codes(Metric metric) noexcept {
@@ -24,10 +28,10 @@ bool has_codes(Metric metric) noexcept {
 
 CodeLayout::CodeLayout(CodeKind kind, Metric metric, std::uint32_t dimensions,
                        std::uint32_t rows) noexcept {
-  const std::uint32_t codes_a_byte = kind == CodeKind::kByte ? 1 : 2;
-  stride = aligned((dimensions + codes_a_byte - 1) / codes_a_byte);
-  padded = static_cast<std::uint32_t>(stride) * codes_a_byte;
-  factor_width = metric == Metric::kL2 ? 2 : 1;
+  const std::uint32_t together = codes_a_byte(kind);
+  stride = aligned((dimensions + together - 1) / together);
+  padded = static_cast<std::uint32_t>(stride) * together;
+  factor_width = has_add(kind, metric) ? 2 : 1;
   center_at = sizeof(CodeHeader);
   factors_at = center_at + aligned(dimensions * sizeof(float));
   rows_at = factors_at + aligned(std::size_t{rows} * factor_width * sizeof(float));
@@ -45,9 +49,8 @@ std::optional<Codes> open_codes(std::span<const std::byte> bytes, Metric metric,
   if (bytes.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != CodeHeader::kMagic || header.version != CodeHeader::kVersion ||
-      (header.kind != CodeKind::kByte && header.kind != CodeKind::kHalfByte) ||
-      header.metric != metric || header.dimensions != dimensions || header.rows != rows ||
-      !std::isfinite(header.error) || !std::isfinite(header.length)) {
+      !is_kind(header.kind) || header.metric != metric || header.dimensions != dimensions ||
+      header.rows != rows || !std::isfinite(header.error) || !std::isfinite(header.length)) {
     return std::nullopt;
   }
   const CodeLayout layout(header.kind, metric, dimensions, rows);

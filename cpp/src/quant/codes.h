@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Vectors as codes of one byte or half a byte an element: what a graph is walked on, so that a step
-// reads a quarter or an eighth of the bytes. Ranks from codes are estimates; whoever wants exact
-// ones ranks the best of them again on the vectors.
+// Vectors as codes of a byte, half a byte or a bit an element: what a graph is walked on, so that a
+// step reads a quarter of the bytes, an eighth or less. Ranks from codes are estimates; whoever
+// wants exact ones ranks the best of them again on the vectors.
 //
 // A row x is stored as y = x - c, c the mean of the segment's rows (of unit length for cosine);
 // where that makes smaller errors, y is rotated first (rotation.h). Its codes stand for levels u
@@ -15,10 +15,14 @@
 //   dot     base   - c.q, add 0, factor f
 //   l2      base |q-c|^2, add |y|^2, factor 2f       (the query is q - c)
 //
+// Errors are in proportion to the query's length. Those of codes of a bit are large, so that for
+// cosine and dot, too, their query is q - c, and add is -<c, y>.
+//
 // Scale and additive term a vector: Aguerrebere et al., "Similarity search in the blink of an eye
 // with compressed indices" (LVQ), 2023, section 3. The estimate that has no bias, and choosing the
 // scale by the angle: Gao et al., "Practical and asymptotically optimal quantization of
-// high-dimensional vectors" (extended RaBitQ), 2024, section 3.
+// high-dimensional vectors" (extended RaBitQ), 2024, section 3. Codes of a bit are always rotated:
+// Gao & Long, "RaBitQ", 2024, section 3.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +39,16 @@ namespace springg::quant {
 enum class CodeKind : std::uint8_t {
   kByte = 8,  // bits an element
   kHalfByte = 4,
+  kBit = 1,
 };
+
+constexpr std::uint32_t codes_a_byte(CodeKind kind) noexcept {
+  return 8 / static_cast<std::uint32_t>(kind);
+}
+// Levels are the odd numbers from -last to last; code i stands for 2i - last.
+constexpr std::uint32_t last_level(CodeKind kind) noexcept {
+  return (1U << static_cast<std::uint32_t>(kind)) - 1;
+}
 
 // The rows to encode.
 struct CodeSource {
@@ -57,7 +70,7 @@ struct Codes {
   float error = 0;                 // root of the mean squared error of an element of y
   float length = 0;                // root of the mean of |y|^2
   const float* center = nullptr;   // dimensions
-  const float* factors = nullptr;  // factor_width a row: factor, and for l2 add
+  const float* factors = nullptr;  // factor_width a row: factor, and where there is one add
   std::uint32_t factor_width = 1;
   const std::byte* rows = nullptr;
   std::size_t stride = 0;  // bytes a row: a multiple of 64
@@ -72,6 +85,10 @@ struct Codes {
 bool has_codes(Metric metric) noexcept;
 std::size_t codes_bytes(CodeKind kind, Metric metric, std::uint32_t dimensions,
                         std::uint32_t rows) noexcept;
+// Whether each row has an additive term, and the query is taken from the center.
+constexpr bool has_add(CodeKind kind, Metric metric) noexcept {
+  return metric == Metric::kL2 || kind == CodeKind::kBit;
+}
 // A view of what an Encoder wrote; none when it is of another size, shape or kind.
 std::optional<Codes> open_codes(std::span<const std::byte> bytes, Metric metric,
                                 std::uint32_t dimensions, std::uint32_t rows);

@@ -29,9 +29,6 @@ float greatest_of(const std::vector<float>& values) {
   return greatest;
 }
 
-// Levels are the odd numbers from -last to last; code i stands for 2i - last.
-constexpr int last_level(CodeKind kind) { return kind == CodeKind::kByte ? 255 : 15; }
-
 }  // namespace
 
 Encoder::Encoder(const CodeSource& source, CodeKind kind, std::span<std::byte> bytes)
@@ -79,7 +76,7 @@ void Encoder::choose_rotation() {
   double squares = 0;
   double missed = missed_of_sample(nullptr, squares);
   const double missed_rotated = missed_of_sample(&rotation, squares);
-  if (missed_rotated < kWorthRotating * missed) {
+  if (kind_ == CodeKind::kBit || missed_rotated < kWorthRotating * missed) {
     rotation_ = &rotation;
     missed = missed_rotated;
   }
@@ -117,9 +114,11 @@ bool Encoder::quantize(std::uint32_t row, const Rotation* rotation, Work& work) 
   const auto* const center = reinterpret_cast<const float*>(bytes_ + layout_.center_at);
   load(row, work.y.data());
   work.squares = 0;
+  work.of_center = 0;
   for (std::size_t j = 0; j < dimensions; ++j) {
     work.y[j] -= center[j];
     work.squares += static_cast<double>(work.y[j]) * static_cast<double>(work.y[j]);
+    work.of_center += static_cast<double>(work.y[j]) * static_cast<double>(center[j]);
   }
   std::fill(work.y.begin() + static_cast<std::ptrdiff_t>(dimensions), work.y.end(), 0.0F);
   float greatest = greatest_of(work.y);
@@ -134,7 +133,7 @@ bool Encoder::quantize(std::uint32_t row, const Rotation* rotation, Work& work) 
     greatest = greatest_of(work.y);
   }
   double best_angle = 0;
-  if (kind_ == CodeKind::kByte) {
+  if (kind_ != CodeKind::kHalfByte) {
     try_levels(greatest, work, best_angle);
     return true;
   }
@@ -149,7 +148,7 @@ bool Encoder::quantize(std::uint32_t row, const Rotation* rotation, Work& work) 
 // Keeps the codes whose outermost levels stand for `greatest` when they are nearer to y's direction
 // than those of before: `best_angle` is the square of the cosine between them.
 void Encoder::try_levels(float greatest, Work& work, double& best_angle) const {
-  const int last = last_level(kind_);
+  const auto last = static_cast<int>(last_level(kind_));
   const float inverse = static_cast<float>(last) / greatest;
   const float half = static_cast<float>(last) * 0.5F;
   double product = 0;  // <y, u>
@@ -174,23 +173,26 @@ void Encoder::try_levels(float greatest, Work& work, double& best_angle) const {
 void Encoder::write(std::uint32_t row, const Work& work) const {
   auto* const out =
       reinterpret_cast<std::uint8_t*>(bytes_ + layout_.rows_at) + std::size_t{row} * layout_.stride;
-  if (kind_ == CodeKind::kByte) {
-    std::memcpy(out, work.best.data(), layout_.padded);
-  } else {
-    for (std::size_t block = 0; block < layout_.stride; block += kernels::kCodeBlockBytes) {
-      const std::uint8_t* const low = work.best.data() + 2 * block;
-      const std::uint8_t* const high = low + kernels::kCodeBlockBytes;
+  // The rows are zeroed.
+  const std::uint32_t together = codes_a_byte(kind_);
+  const std::uint8_t* code = work.best.data();
+  for (std::size_t block = 0; block < layout_.stride; block += kernels::kCodeBlockBytes) {
+    for (std::uint32_t c = 0; c < together; ++c) {
+      const std::uint32_t shift = c * static_cast<std::uint32_t>(kind_);
       for (std::size_t j = 0; j < kernels::kCodeBlockBytes; ++j) {
-        out[block + j] = static_cast<std::uint8_t>(low[j] | (high[j] << 4));
+        out[block + j] = static_cast<std::uint8_t>(out[block + j] | (*code++ << shift));
       }
     }
   }
   auto* const factors = reinterpret_cast<float*>(bytes_ + layout_.factors_at) +
                         std::size_t{row} * layout_.factor_width;
   factors[0] = work.factor;
-  if (source_.metric != Metric::kL2) return;
-  factors[0] *= 2;
-  factors[1] = static_cast<float>(work.squares);
+  if (source_.metric == Metric::kL2) {
+    factors[0] *= 2;
+    factors[1] = static_cast<float>(work.squares);
+  } else if (has_add(kind_, source_.metric)) {
+    factors[1] = static_cast<float>(-work.of_center);
+  }
 }
 
 bool Encoder::encode(std::uint32_t first, std::uint32_t last) const {

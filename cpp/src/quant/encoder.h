@@ -27,6 +27,7 @@ class Encoder {
     std::vector<float> y, room;
     std::vector<std::uint8_t> best, tried;  // codes, one a byte
     double squares = 0;                     // |y|^2
+    double of_center = 0;                   // <c, y>
     double missed = 0;                      // the squared error of y that is left, 0 to squares
     float factor = 0;
   };

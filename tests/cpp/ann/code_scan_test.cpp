@@ -50,7 +50,8 @@ TEST_CASE("a scan on codes finds what a scan of the vectors finds, with its dist
   const auto metric = GENERATE(Metric::kCosine, Metric::kDot, Metric::kL2);
   const auto dtype = GENERATE(ScalarType::kFloat32, ScalarType::kFloat16);
   const StoredRows stored(test::clustered(kRows, kDimensions, 20, 1), metric, dtype);
-  const auto kind = GENERATE(quant::CodeKind::kByte, quant::CodeKind::kHalfByte);
+  const auto kind =
+      GENERATE(quant::CodeKind::kByte, quant::CodeKind::kHalfByte, quant::CodeKind::kBit);
   const Coded coded(stored, kind);
   const Matrix queries = test::clustered(40, kDimensions, 20, 2);
   base::RowMask wanted(kRows);

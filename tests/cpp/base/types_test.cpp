@@ -22,7 +22,8 @@ TEST_CASE("metrics, dtypes and quantisations are spelled one way") {
     CHECK(*parsed == type);
   }
   for (const Quantization quantization :
-       {Quantization::kNone, Quantization::kAuto, Quantization::kInt8, Quantization::kInt4}) {
+       {Quantization::kNone, Quantization::kAuto, Quantization::kInt8, Quantization::kInt4,
+        Quantization::kRabitq}) {
     auto parsed = parse_quantization(to_string(quantization));
     REQUIRE(parsed.ok());
     CHECK(*parsed == quantization);

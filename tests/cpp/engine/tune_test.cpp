@@ -284,6 +284,11 @@ TEST_CASE("stats say how each part is searched, and why without codes") {
   CHECK(only(*halves).codes == Quantization::kInt8);
   CHECK(only(*halves).why ==
         "'int4' with 32 dimensions is kept as 'int8': a row of it would be as long");
+  options.quantization = Quantization::kRabitq;
+  const auto bits = make("bits", options);
+  fill(*bits, rows);
+  CHECK(only(*bits).why ==
+        "'rabitq' with 32 dimensions is kept as 'int8': a row of it would be as long");
   options.quantization = Quantization::kNone;
   const auto none = make("none", options);
   fill(*none, rows);

@@ -9,7 +9,7 @@ namespace {
 
 struct Case {
   std::size_t bytes = 0;
-  std::vector<std::int8_t> query;  // one or two a byte
+  std::vector<std::int8_t> query;  // one, two or eight a byte
   std::vector<std::byte> rows;     // at odd addresses
   std::vector<const std::byte*> pointers;
 };
@@ -50,6 +50,19 @@ std::int64_t half_product(const Case& tried, const std::byte* row) {
   return sum;
 }
 
+// Bit b of byte j of a block is code 64 b + j.
+std::int64_t bit_product(const Case& tried, const std::byte* row) {
+  std::int64_t sum = 0;
+  for (std::size_t j = 0; j < tried.bytes; ++j) {
+    const std::size_t first = j / kCodeBlockBytes * 8 * kCodeBlockBytes + j % kCodeBlockBytes;
+    for (std::size_t bit = 0; bit < 8; ++bit) {
+      const int code = std::to_integer<int>(row[j]) >> bit & 1;
+      sum += std::int64_t{tried.query[first + bit * kCodeBlockBytes]} * code;
+    }
+  }
+  return sum;
+}
+
 std::size_t wrong_products(const Case& tried, CodeGather gather,
                            std::int64_t (*expected)(const Case&, const std::byte*)) {
   // Beside the last sum there is something that must stay.
@@ -71,10 +84,12 @@ TEST_CASE("products of codes are exact for every length and number of rows") {
     for (std::size_t rows = 1; rows <= 9; ++rows) {
       const Case whole = random_case(generator, bytes, rows, 1);
       const Case halves = random_case(generator, bytes, rows, 2);
+      const Case bits = random_case(generator, bytes, rows, 8);
       for (const DistanceTable* table : available_tables()) {
         INFO(table->isa << " bytes " << bytes << " rows " << rows);
         CHECK(wrong_products(whole, table->code_gather, &product) == 0);
         CHECK(wrong_products(halves, table->half_code_gather, &half_product) == 0);
+        CHECK(wrong_products(bits, table->bit_code_gather, &bit_product) == 0);
       }
     }
   }
@@ -93,6 +108,8 @@ TEST_CASE("products of codes do not overflow at the greatest length") {
       CHECK(std::int64_t{sum} == std::int64_t{sign} * 127 * 255 * 65'536);
       table->half_code_gather(query.data(), &pointer, 1, kElements / 2, &sum);
       CHECK(std::int64_t{sum} == std::int64_t{sign} * 127 * 15 * 65'536);
+      table->bit_code_gather(query.data(), &pointer, 1, kElements / 8, &sum);
+      CHECK(std::int64_t{sum} == std::int64_t{sign} * 127 * 65'536);
     }
   }
 }
