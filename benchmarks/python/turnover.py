@@ -2,8 +2,8 @@
 """Recall and distances at one setting while a fifth of the rows is replaced, again and again.
 
 The dictionary set: five sixths of it are in the index, the rest wait outside. A round deletes a
-random fifth of the rows that are in and adds as many of those that wait; searches are measured then,
-and again when the background has finished. Truth is exact search over the rows of that round.
+random fifth of the rows that are in and adds as many of those that wait; searches are measured
+then, and again when the background has finished. Truth is exact search over the rows of that round.
 """
 
 from __future__ import annotations

@@ -415,8 +415,8 @@ class Index(IndexFiles, IndexSettings, Searching):
     def stats(self) -> dict[str, Any]:
         """Counts of rows and segments, bytes, positions in the log, errors, and how searches go.
 
-        ``settled`` tells whether the background has nothing left to do: every graph covers its rows,
-        and no segments are to be merged, now or when the index has been at rest for a second.
+        ``settled`` tells whether the background has nothing left to do: every graph covers its
+        rows, and no segments are to be merged, now or when the index has been at rest for a second.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other
@@ -428,10 +428,10 @@ class Index(IndexFiles, IndexSettings, Searching):
         ``ef=None`` is to have, the ``ef`` it comes to, ``tuned`` (the fields of the TuneReport that
         `tune` kept, or None), and ``parts``. Each part has its ``kind`` ("segment" or "memtable"),
         live ``rows``, and ``path``: "scan", "graph on vectors" or "graph on codes"; the ``ef`` of
-        its walk (None: a scan); its ``codes``, "int8", "int4", "rabitq" or None, and ``why`` it has none or
-        others than were asked for; and ``reached``, the recall that its own rows were measured to
-        have with the margin that queries get (None: not measured, or `tune` measured an ``ef`` for
-        all). Queries that are unlike the rows may have less: `recall` measures theirs.
+        its walk (None: a scan); its ``codes``, "int8", "int4", "rabitq" or None, and ``why`` it has
+        none or others than were asked for; and ``reached``, the recall that its own rows were
+        measured to have with the margin that queries get (None: not measured, or `tune` measured an
+        ``ef`` for all). Queries that are unlike the rows may have less: `recall` measures theirs.
         """
         return self._core.stats()
 

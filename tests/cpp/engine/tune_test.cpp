@@ -278,17 +278,15 @@ TEST_CASE("stats say how each part is searched, and why without codes") {
   require_value(whole->remove(numbers(0, 10), {}));
   CHECK(only(*whole).rows == 2990);
 
-  options.quantization = Quantization::kInt4;
-  const auto halves = make("halves", options);
-  fill(*halves, rows);
-  CHECK(only(*halves).codes == Quantization::kInt8);
-  CHECK(only(*halves).why ==
-        "'int4' with 32 dimensions is kept as 'int8': a row of it would be as long");
-  options.quantization = Quantization::kRabitq;
-  const auto bits = make("bits", options);
-  fill(*bits, rows);
-  CHECK(only(*bits).why ==
-        "'rabitq' with 32 dimensions is kept as 'int8': a row of it would be as long");
+  for (const auto kind : {Quantization::kInt4, Quantization::kRabitq}) {
+    options.quantization = kind;
+    const std::string name(to_string(kind));
+    const auto shorter = make(name.c_str(), options);
+    fill(*shorter, rows);
+    CHECK(only(*shorter).codes == Quantization::kInt8);
+    CHECK(only(*shorter).why ==
+          "'" + name + "' with 32 dimensions is kept as 'int8': a row of it would be as long");
+  }
   options.quantization = Quantization::kNone;
   const auto none = make("none", options);
   fill(*none, rows);
