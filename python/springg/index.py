@@ -416,7 +416,8 @@ class Index(IndexFiles, IndexSettings, Searching):
         """Counts of rows and segments, bytes, positions in the log, errors, and how searches go.
 
         ``settled`` tells whether the background has nothing left to do: every graph covers its
-        rows, and no segments are to be merged, now or when the index has been at rest for a second.
+        rows, and nothing is to become or to be merged into a segment, now or when the index has
+        been at rest for a second. What it made may still be on its way to the disk.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other

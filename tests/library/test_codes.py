@@ -158,15 +158,46 @@ def test_auto_chooses_by_width_and_metric(dimensions, metric, bits):
         assert expected <= a_row < (expected + 80 if bits else 1)
 
 
+@pytest.mark.parametrize(
+    ("dimensions", "kept", "a_row"),
+    [
+        (64, "int8", 64),
+        (65, "int4", 64),
+        (128, "int4", 64),
+        (129, "rabitq", 64),
+        (513, "rabitq", 128),
+    ],
+)
+def test_rabitq_keeps_bits_where_they_are_fewer(dimensions, kept, a_row):
+    rows = np.random.default_rng(4).standard_normal((2000, dimensions)).astype(np.float32)
+    with springg.open(":memory:") as db:
+        index = filled(db, rows, "rabitq")
+        (part,) = index.stats()["search"]["parts"]
+        assert part["codes"] == kept
+        assert (kept in part["why"]) if kept != "rabitq" else part["why"] is None
+        assert a_row <= index.stats()["bytes"]["codes"] / len(rows) < a_row + 10
+
+
+@pytest.mark.parametrize("scale", [1, 0.01, -1])
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+def test_queries_unlike_the_rows_in_length_and_direction(metric, scale, kind):
+    rng = np.random.default_rng(6)
+    rows = (rng.standard_normal((3000, 256)) + 0.2).astype(np.float32)
+    queries = rng.standard_normal((100, 256)).astype(np.float32) * np.float32(scale)
+    with springg.open(":memory:") as db:
+        assert filled(db, rows, kind, metric=metric).recall(queries) > 0.9
+
+
+@pytest.mark.parametrize("quantization", ["auto", "rabitq"])
 @pytest.mark.parametrize("dimensions", [16, 128, 1024])
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
-def test_default_settings_find_95_of_100(dimensions, metric):
+def test_default_settings_find_95_of_100(dimensions, metric, quantization):
     """Of plain Gaussian rows too, which have no structure to use."""
     rng = np.random.default_rng(5)
     rows = rng.standard_normal((5000, dimensions)).astype(np.float32)
     queries = rng.standard_normal((100, dimensions)).astype(np.float32)
     with springg.open(":memory:") as db:
-        index = db.create_index("a", dimensions, metric=metric)
+        index = db.create_index("a", dimensions, metric=metric, quantization=quantization)
         index.add(range(len(rows)), rows)
         index.optimize()
         assert index.recall(queries) >= 0.95

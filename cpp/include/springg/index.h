@@ -122,7 +122,8 @@ struct IndexStats {
   std::uint64_t segments = 0;
   std::uint64_t memtable_rows = 0;   // live and deleted rows not yet in a segment
   std::uint64_t unindexed_rows = 0;  // rows that no graph covers yet (scanned exactly)
-  // The background has nothing left to do: no graph to extend, no segments to merge.
+  // The background has nothing left to do here: no graph to extend, no memtable to make a segment
+  // of, no segments to merge. What it made may still be on its way to the disk.
   bool settled = true;
   std::uint64_t last_sequence = 0;
   std::uint64_t lsn = 0;  // readers see all writes up to this position; 0 in memory alone

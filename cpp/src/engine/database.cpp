@@ -272,16 +272,31 @@ class DatabaseHandle final : public Database {
 
 }  // namespace
 
-Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
-                                          const DatabaseOptions& options, base::WallClock clock,
-                                          const Tuning& tuning) {
+namespace {
+
+// Of nobody else: not in the register.
+Result<std::shared_ptr<Database>> open_alone(const std::string& path,
+                                             const DatabaseOptions& options, io::FileSystem* files,
+                                             base::WallClock clock, const Tuning& tuning) {
   return guarded([&]() -> Result<std::shared_ptr<Database>> {
     auto handle = std::make_shared<DatabaseHandle>(false);
-    SPRINGG_ASSIGN_OR_RETURN(auto core,
-                             DatabaseCore::open(plain_path(path), options, &files, clock, tuning));
+    SPRINGG_ASSIGN_OR_RETURN(auto core, DatabaseCore::open(path, options, files, clock, tuning));
     handle->attach(std::move(core));
     return std::shared_ptr<Database>(std::move(handle));
   });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
+                                          const DatabaseOptions& options, base::WallClock clock,
+                                          const Tuning& tuning) {
+  return open_alone(plain_path(path), options, &files, clock, tuning);
+}
+
+Result<std::shared_ptr<Database>> open_in_memory(const DatabaseOptions& options,
+                                                 const Tuning& tuning) {
+  return open_alone(":memory:", options, nullptr, &base::system_unix_ms, tuning);
 }
 
 }  // namespace springg::engine

@@ -224,5 +224,8 @@ Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::stri
                                           const DatabaseOptions& options,
                                           base::WallClock clock = &base::system_unix_ms,
                                           const Tuning& tuning = {});
+// The same in memory.
+Result<std::shared_ptr<Database>> open_in_memory(const DatabaseOptions& options,
+                                                 const Tuning& tuning);
 
 }  // namespace springg::engine

@@ -142,10 +142,13 @@ bool IndexImpl::background_step(Progress& stop) {
     std::optional<PartView> sealed;
     if (!runtime_->read_only) {
       base::MutexLock lock(write_mutex_);
-      sealed = claim_sealed();
+      if (conversions_.due()) sealed = claim_sealed();
     }
     if (sealed.has_value()) {
-      SPRINGG_RETURN_IF_ERROR(convert_claimed(*sealed, executor, &stop));
+      Status status = convert_claimed(*sealed, executor, &stop);
+      base::MutexLock lock(write_mutex_);
+      if (stop.update(0, 0)) conversions_.note(!status.ok());
+      SPRINGG_RETURN_IF_ERROR(std::move(status));
       return true;
     }
     return extend_active(executor, stop);

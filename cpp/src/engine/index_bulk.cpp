@@ -200,8 +200,8 @@ Result<IndexImpl::Receipt> IndexImpl::insert_segment(const RowInput& input, Mode
       const Receipt receipt,
       log(storage::WalType::kSegment, storage::encode_segment(bulk.record), durability));
   stage(std::move(entry), receipt.lsn);
-  wake_builder();
   note_change();
+  wake_builder();
   return receipt;
 }
 

@@ -10,6 +10,7 @@
 // publishes a manifest under it, and a bulk update() writes its segment.)
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -96,6 +97,25 @@ Status read_only_error(const std::string& path);
 // Maps a segment that the log names, its graph built anew when that is damaged.
 using SegmentOpener =
     base::FunctionRef<Result<std::shared_ptr<SegmentPart>>(const storage::LoggedSegment&)>;
+
+// Background work that failed, one time after another, is tried again later and later.
+class Backoff {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  void note(bool failed) noexcept {
+    failures_ = failed ? failures_ + 1 : 0;
+    next_ = Clock::now() + std::chrono::seconds(std::min(failures_ * failures_, kSecondsMax));
+  }
+  bool failing() const noexcept { return failures_ != 0; }
+  bool due() const noexcept { return failures_ == 0 || Clock::now() >= next_; }
+
+ private:
+  static constexpr int kSecondsMax = 60;
+
+  int failures_ = 0;
+  Clock::time_point next_;
+};
 
 class IndexImpl final : public Index,
                         public BackgroundTask,
@@ -274,8 +294,6 @@ class IndexImpl final : public Index,
   void release_claim(const Part* part) SPRINGG_REQUIRES(write_mutex_);
   bool is_claimed(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
   bool is_merging(const Part* part) const SPRINGG_REQUIRES(write_mutex_);
-  // After a merge: when the next may begin.
-  void note_merge(bool failed) SPRINGG_REQUIRES(write_mutex_);
   bool bulk_between(const PartView& left, const PartView& right) const
       SPRINGG_REQUIRES(write_mutex_);
   // Turns a claimed memtable into a segment and ends the claim.
@@ -368,9 +386,8 @@ class IndexImpl final : public Index,
   // it writes them as they were, and the merged one next time. But kRowsAndSpace stops the merge
   // when one of them needs rewriting, and does that itself.
   std::vector<const Part*> merging_ SPRINGG_GUARDED_BY(write_mutex_);
-  // Merges that failed, one after another, and when the next one may begin.
-  int failed_merges_ SPRINGG_GUARDED_BY(write_mutex_) = 0;
-  std::chrono::steady_clock::time_point next_merge_ SPRINGG_GUARDED_BY(write_mutex_);
+  Backoff merges_ SPRINGG_GUARDED_BY(write_mutex_);
+  Backoff conversions_ SPRINGG_GUARDED_BY(write_mutex_);  // of sealed memtables in the background
   // First sequences of bulk calls whose segments are being made. Parts on both sides of one must
   // not become one part: it could not have its place between them, and sequences would not ascend.
   std::vector<std::uint64_t> pending_bulks_ SPRINGG_GUARDED_BY(write_mutex_);

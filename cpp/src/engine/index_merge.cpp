@@ -14,7 +14,6 @@ namespace {
 
 // Merged rows that are worth a flush: their old files and the new segment's memory are given back.
 constexpr std::uint32_t kFlushedRowsMin = 16'384;
-constexpr int kRetrySecondsMax = 60;  // between merges that fail
 
 // As if nobody were replacing any of them.
 std::vector<MergeCandidate> candidates_of(const View& view) {
@@ -55,10 +54,13 @@ std::vector<MergeCandidate> IndexImpl::merge_candidates(const View& view) {
 }
 
 bool IndexImpl::is_settled(const View& view) const {
-  const bool grown = std::all_of(view.parts.begin(), view.parts.end(), [](const PartView& part) {
-    return part.part->memtable() == nullptr || part.tail_rows() < kTailRowsMin;
-  });
-  if (!grown || runtime_->read_only) return grown;
+  for (const PartView& part : view.parts) {
+    if (part.part->memtable() == nullptr) continue;
+    if (part.tail_rows() >= kTailRowsMin) return false;
+    const bool sealed = &part != &view.parts.back();
+    if (sealed && !runtime_->read_only) return false;
+  }
+  if (runtime_->read_only) return true;
   const std::vector<MergeCandidate> candidates = candidates_of(view);
   const bool spread = runtime_->tuning.rest_ms != 0 && is_spread(candidates);
   return !spread && !pick_merge(candidates).has_value();
@@ -67,20 +69,14 @@ bool IndexImpl::is_settled(const View& view) const {
 std::optional<MergeRange> IndexImpl::next_merge() {
   if (!merging_.empty()) return std::nullopt;
   const std::vector<MergeCandidate> candidates = merge_candidates(*newest());
-  return at_rest_ && is_spread(candidates) ? pick_merge_at_rest(candidates)
-                                           : pick_merge(candidates);
+  // While memtables cannot become segments the segments go on without them.
+  if (at_rest_ && !conversions_.failing() && is_spread(candidates)) {
+    return pick_merge_at_rest(candidates);
+  }
+  return pick_merge(candidates);
 }
 
-bool IndexImpl::merge_due() {
-  if (failed_merges_ != 0 && std::chrono::steady_clock::now() < next_merge_) return false;
-  return next_merge().has_value();
-}
-
-void IndexImpl::note_merge(bool failed) {
-  failed_merges_ = failed ? failed_merges_ + 1 : 0;
-  next_merge_ = std::chrono::steady_clock::now() +
-                std::chrono::seconds(std::min(failed_merges_ * failed_merges_, kRetrySecondsMax));
-}
+bool IndexImpl::merge_due() { return merges_.due() && next_merge().has_value(); }
 
 std::vector<PartView> IndexImpl::claim_merge() {
   std::vector<PartView> sources;
@@ -110,7 +106,7 @@ Status IndexImpl::merge(const std::vector<PartView>& sources, base::Executor& ex
     merging_.clear();
     claims_changed_.notify_all();
     if (made.ok()) replace_parts(sources, *made);
-    if (!stopped) note_merge(!made.ok());
+    if (!stopped) merges_.note(!made.ok());
   }
   if (stopped) return {};
   if (!made.ok()) return made.take_status();

@@ -170,8 +170,8 @@ Status IndexImpl::replay_segment(const storage::LoggedSegment& logged, const Seg
 void IndexImpl::end_replay(storage::Lsn lsn) {
   views_.show_through(lsn);
   base::MutexLock lock(write_mutex_);
-  wake_builder();
   note_change();
+  wake_builder();
 }
 
 }  // namespace springg::engine

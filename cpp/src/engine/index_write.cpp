@@ -173,8 +173,8 @@ Result<IndexImpl::Receipt> IndexImpl::insert_staged(const View& before,
   active_->commit(rows);
   next_sequence_ += rows;
   stage(std::move(entry), receipt.lsn);
-  wake_builder();
   note_change();
+  wake_builder();
   return receipt;
 }
 
@@ -283,8 +283,8 @@ Result<std::size_t> IndexImpl::erase(const RowInput& input, Durability durabilit
       SPRINGG_ASSIGN_OR_RETURN(
           receipt, log(storage::WalType::kDelete, storage::encode_delete(removed), durability));
       stage(std::move(entry), receipt.lsn);
-      wake_merger();
       note_change();
+      wake_merger();
     }
   }
   SPRINGG_RETURN_IF_ERROR(acknowledge(receipt));

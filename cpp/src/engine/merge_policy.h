@@ -44,7 +44,7 @@ bool is_spread(std::span<const MergeCandidate> parts) noexcept;
 std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noexcept;
 
 // The next merge of a spread index that nobody changes (docs/adr/0018): the first parts that may
-// become one. None before all of them are free, so that no row is rewritten twice.
+// become one. None before all of them are free, so that no segment is merged twice for it.
 std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts) noexcept;
 
 }  // namespace springg::engine

@@ -68,24 +68,29 @@ kernels::CodeGather gather_of(const kernels::DistanceTable& table, CodeKind kind
 
 }  // namespace
 
-// The difference from the center where the metric is one of differences. Returns the part of the
-// rank that all rows share.
+// Takes from the query what rows have of the center (codes.h). Returns the part of the rank that
+// all rows share.
 float CodeQuery::shift(const Codes& codes, const float* query) {
   const std::size_t dimensions = codes.dimensions;
   shifted_.resize(codes.padded);
   std::copy(query, query + dimensions, shifted_.begin());
   std::fill(shifted_.begin() + static_cast<std::ptrdiff_t>(dimensions), shifted_.end(), 0.0F);
+  add_scale_ = 1;
   if (codes.metric == Metric::kL2) {
     for (std::size_t j = 0; j < dimensions; ++j) shifted_[j] -= codes.center[j];
     return squares_of(shifted_);
   }
   const kernels::DistanceTable& table = kernels::active_table();
   const auto* const center = reinterpret_cast<const std::byte*>(codes.center);
+  const auto& dot = table.float32[static_cast<std::size_t>(kernels::Measure::kDot)];
   float product = 0;
-  table.float32[static_cast<std::size_t>(kernels::Measure::kDot)].gather(query, &center, 1,
-                                                                         dimensions, &product);
+  dot.gather(query, &center, 1, dimensions, &product);
   if (has_add(codes.kind, codes.metric)) {
-    for (std::size_t j = 0; j < dimensions; ++j) shifted_[j] -= codes.center[j];
+    float squares = 0;
+    dot.gather(codes.center, &center, 1, dimensions, &squares);
+    const float share = squares > 0 ? product / squares : 0.0F;
+    add_scale_ = std::isfinite(share) ? share : 0.0F;
+    for (std::size_t j = 0; j < dimensions; ++j) shifted_[j] -= add_scale_ * codes.center[j];
   }
   return codes.metric == Metric::kCosine ? 1 - product : 0 - product;
 }
@@ -134,7 +139,8 @@ void CodeQuery::rank(const Codes& codes, const std::byte* const* rows, const std
     ranks[i] = base - factors[i] * scale * static_cast<float>(product);
   }
   if (codes.factor_width == 1) return;
-  for (std::size_t i = 0; i < count; ++i) ranks[i] += codes.factors_of(numbers[i])[1];
+  const float add_scale = add_scale_;
+  for (std::size_t i = 0; i < count; ++i) ranks[i] += add_scale * codes.factors_of(numbers[i])[1];
 }
 
 }  // namespace springg::quant

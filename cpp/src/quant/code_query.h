@@ -31,6 +31,7 @@ class CodeQuery {
   std::vector<float> shifted_, room_;
   float base_ = 0;
   float scale_ = 0;
+  float add_scale_ = 1;
   std::uint32_t offset_ = 0;  // level i is 2 * code i - last: what the last ones come to, mod 2^32
   float deviation_ = 0;
   bool usable_ = false;

@@ -16,7 +16,8 @@
 //   l2      base |q-c|^2, add |y|^2, factor 2f       (the query is q - c)
 //
 // Errors are in proportion to the query's length. Those of codes of a bit are large, so that for
-// cosine and dot, too, their query is q - c, and add is -<c, y>.
+// cosine and dot their query is q - a c, which is the shortest with a = <q, c> / |c|^2, and add is
+// -a <c, y>, of which a row has <c, y>.
 //
 // Scale and additive term a vector: Aguerrebere et al., "Similarity search in the blink of an eye
 // with compressed indices" (LVQ), 2023, section 3. The estimate that has no bias, and choosing the
@@ -85,7 +86,7 @@ struct Codes {
 bool has_codes(Metric metric) noexcept;
 std::size_t codes_bytes(CodeKind kind, Metric metric, std::uint32_t dimensions,
                         std::uint32_t rows) noexcept;
-// Whether each row has an additive term, and the query is taken from the center.
+// Whether each row has an additive term.
 constexpr bool has_add(CodeKind kind, Metric metric) noexcept {
   return metric == Metric::kL2 || kind == CodeKind::kBit;
 }

@@ -77,7 +77,9 @@ bool shows(const engine::View& view, std::uint64_t id) {
 void check_freeze(std::uint64_t live_from, std::uint64_t live_to = kRows) {
   INFO("live: " << live_from << " to " << live_to);
   NoHome home;
-  const auto runtime = std::make_shared<engine::Runtime>(two_threads(), engine::Tuning{}, 2);
+  engine::Tuning tuning;
+  tuning.rest_ms = 0;
+  const auto runtime = std::make_shared<engine::Runtime>(two_threads(), tuning, 2);
   const auto impl = lone_index(runtime, home);
   const std::shared_ptr<Index> index = impl;
   require_value(index->add(numbers(0, kRows), random_rows(kRows, 2).all(), nullptr, nullptr));

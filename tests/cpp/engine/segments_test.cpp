@@ -9,9 +9,6 @@
 #include <set>
 #include <thread>
 
-#include "engine/database_core.h"
-#include "io/file_system.h"
-
 namespace springg::test {
 
 namespace {
@@ -73,11 +70,7 @@ TEST_CASE("the builder catches up by itself") {
 }
 
 TEST_CASE("an index that nobody changes becomes one segment without deleted rows") {
-  const auto files = io::make_memory_file_system();
-  engine::Tuning tuning;
-  tuning.rest_ms = 50;
-  const auto database =
-      require_value(engine::open_in(*files, "/d", two_threads(), &base::system_unix_ms, tuning));
+  const auto database = open_memory(two_threads(), 50);
   const auto index = make_index(*database, 2);
   const auto is_one = [&] {
     const IndexStats stats = require_value(index->stats());

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "engine/database_core.h"
 #include "springg/database.h"
 
 namespace springg::test {
@@ -24,8 +25,13 @@ inline DatabaseOptions two_threads() {
   return options;
 }
 
-inline std::shared_ptr<Database> open_memory(DatabaseOptions options = two_threads()) {
-  auto opened = Database::open(":memory:", options);
+// The background puts an index in order when nobody has changed it for `rest_ms`; 0: never, so that
+// its parts stay what a test made of them.
+inline std::shared_ptr<Database> open_memory(DatabaseOptions options = two_threads(),
+                                             std::uint32_t rest_ms = 0) {
+  engine::Tuning tuning;
+  tuning.rest_ms = rest_ms;
+  auto opened = engine::open_in_memory(options, tuning);
   REQUIRE(opened.ok());
   return opened.value();
 }
