@@ -27,8 +27,11 @@ def descriptors(folder: pathlib.Path) -> np.ndarray:
     seen: set[bytes] = set()
     found = [np.empty((0, 128), np.float32)]
     for path in sorted(folder.rglob("*")):
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.suffix in SUFFIXES else None
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if picture is None:
+            print(f"{path.name}: cannot be read", file=sys.stderr)
             continue
         scale = min(1.0, LONGER_SIDE / max(picture.shape))
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

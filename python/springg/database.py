@@ -155,12 +155,14 @@ class Database:
         quantization : {"auto", "none", "int8", "int4", "rabitq"}
             "int8", "int4", "rabitq": the graphs of segments are walked on codes of a byte, half a
             byte or a bit an element, kept beside the vectors, and those that may be among the
-            results are then ranked on these: faster, a quarter of the vectors' memory more or less,
-            results are exact distances. "rabitq" takes the least memory, and finds a little less
-            at an equal ``ef``. Not for metric "manhattan", nor for dtypes of a byte or a bit.
-            "none": on the vectors as they are stored. "auto": "int4" from 128 dimensions on, below
-            that "int8", and "none" where there are no codes. Codes of few dimensions are kept as
-            longer ones where a row would take as many bytes.
+            results are then ranked on these: faster, and results are exact distances. A row of
+            codes takes a multiple of 64 bytes, and 4 or 8 more. "rabitq" takes the least memory,
+            and finds a little less at an equal ``ef``. Not for metric "manhattan", nor for dtypes
+            of a byte or a bit. "none": on the vectors as they are stored. "auto": "int4" from 128
+            dimensions on, below that "int8", and "none" where there are no codes. Where a row
+            would be no shorter, longer codes are kept: "int8" up to 64 dimensions, and "int4" up
+            to 128 for "rabitq". Rows get codes with their segment: below 4,096 of them `flush` or
+            `Index.optimize` makes one.
         m : int
             Links of a row on the upper layers of the graph, 2..64; twice as many on layer 0.
             More is better recall and more memory.

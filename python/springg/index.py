@@ -314,8 +314,9 @@ class Index(IndexFiles, IndexSettings, Searching):
 
         When a segment with most of the rows comes first, its graph is taken over and the other rows
         are inserted; else the graph is built anew. Takes all of the database's threads. The
-        background does the same on one thread, a second after the last change, when more than a
-        tenth of the rows (of 4,096 and more) are outside the largest segment or deleted.
+        background does the same on one thread, a second after rows were last added, replaced or
+        deleted, when more than a tenth of them (of 4,096 and more) are outside the largest segment
+        or deleted.
 
         Searches and writes go on meanwhile; rows written meanwhile stay outside. `progress` is
         as in `add`; an exception that it raises stops the call, and leaves the index as it was.
@@ -417,7 +418,8 @@ class Index(IndexFiles, IndexSettings, Searching):
 
         ``settled`` tells whether the background has nothing left to do: every graph covers its
         rows, and nothing is to become or to be merged into a segment, now or when the index has
-        been at rest for a second. What it made may still be on its way to the disk.
+        been at rest for a second. What it made may still be on its way to the disk. It speaks of
+        this process, which merges nothing when it opened the database read-only.
 
         ``lsn`` is the position in the log up to which searches see all writes; ``last_sequence``
         counts rows that were ever stored; ``bytes`` has vectors, graph, codes, metadata, ids, other

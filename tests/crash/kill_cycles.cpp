@@ -76,6 +76,8 @@ engine::Tuning tuning(std::uint64_t seed) {
   made.logged_vector_bytes_max = seed % 2 == 0 ? 200 : made.logged_vector_bytes_max;
   made.log_file_bytes_min = seed % 7 == 0 ? 65'536 : 4096;
   made.log_file_bytes_max = std::max<std::uint64_t>(made.log_file_bytes_min, 16'384);
+  made.rest_ms = seed % 5 < 3 ? 1 : made.rest_ms;
+  made.rest_rows_min = 8;
   return made;
 }
 

@@ -327,6 +327,7 @@ class IndexImpl final : public Index,
   std::chrono::milliseconds rest_time() const {
     return std::chrono::milliseconds(runtime_->tuning.rest_ms);
   }
+  std::uint64_t rest_rows_min() const { return runtime_->tuning.rest_rows_min; }
   std::optional<MergeRange> next_merge() SPRINGG_REQUIRES(write_mutex_);
 
   // index_optimize.cpp

@@ -62,7 +62,7 @@ bool IndexImpl::is_settled(const View& view) const {
   }
   if (runtime_->read_only) return true;
   const std::vector<MergeCandidate> candidates = candidates_of(view);
-  const bool spread = runtime_->tuning.rest_ms != 0 && is_spread(candidates);
+  const bool spread = runtime_->tuning.rest_ms != 0 && is_spread(candidates, rest_rows_min());
   return !spread && !pick_merge(candidates).has_value();
 }
 
@@ -70,8 +70,8 @@ std::optional<MergeRange> IndexImpl::next_merge() {
   if (!merging_.empty()) return std::nullopt;
   const std::vector<MergeCandidate> candidates = merge_candidates(*newest());
   // While memtables cannot become segments the segments go on without them.
-  if (at_rest_ && !conversions_.failing() && is_spread(candidates)) {
-    return pick_merge_at_rest(candidates);
+  if (at_rest_ && !conversions_.failing() && is_spread(candidates, rest_rows_min())) {
+    return pick_merge_at_rest(candidates, rest_rows_min());
   }
   return pick_merge(candidates);
 }
@@ -154,7 +154,7 @@ void IndexImpl::note_change() noexcept try {
   if (runtime_->tuning.rest_ms == 0 || runtime_->read_only) return;
   at_rest_ = false;
   last_change_ = BackgroundWorker::Clock::now();
-  if (!rest_awaited_ && is_spread(merge_candidates(*newest()))) {
+  if (!rest_awaited_ && is_spread(merge_candidates(*newest()), rest_rows_min())) {
     await_rest(last_change_ + rest_time());
   }
 } catch (const std::bad_alloc&) {
@@ -174,7 +174,7 @@ bool IndexImpl::Rester::background_step(Progress& stop) {
 void IndexImpl::look_for_rest() noexcept try {
   base::MutexLock lock(write_mutex_);
   rest_awaited_ = false;
-  if (dropped_.load() || !is_spread(merge_candidates(*newest()))) return;
+  if (dropped_.load() || !is_spread(merge_candidates(*newest()), rest_rows_min())) return;
   const auto now = BackgroundWorker::Clock::now();
   if (now < last_change_ + rest_time()) {
     await_rest(last_change_ + rest_time());

@@ -10,7 +10,6 @@ namespace springg::engine {
 namespace {
 
 constexpr std::size_t kMergedPartsMin = 4;
-constexpr std::uint64_t kSpreadRowsMin = 4096;
 constexpr std::uint64_t kSpreadPart = 10;
 
 // `first` and those behind it that may be added to it.
@@ -50,7 +49,7 @@ std::optional<MergeRange> pick_tier(std::span<const MergeCandidate> parts) {
 
 }  // namespace
 
-bool is_spread(std::span<const MergeCandidate> parts) noexcept {
+bool is_spread(std::span<const MergeCandidate> parts, std::uint64_t rows_min) noexcept {
   std::uint64_t live = 0;
   std::uint64_t deleted = 0;
   std::uint64_t largest = 0;
@@ -59,7 +58,7 @@ bool is_spread(std::span<const MergeCandidate> parts) noexcept {
     deleted += part.rows - part.live_rows;
     if (!part.memtable) largest = std::max(largest, part.live_rows);
   }
-  return live >= kSpreadRowsMin && (live - largest + deleted) * kSpreadPart > live;
+  return live >= rows_min && (live - largest + deleted) * kSpreadPart > live;
 }
 
 bool needs_rewriting(const MergeCandidate& part) noexcept {
@@ -74,7 +73,8 @@ std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noex
   return pick_tier(parts);
 }
 
-std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts) noexcept {
+std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts,
+                                             std::uint64_t rows_min) noexcept {
   const bool all_free =
       std::all_of(parts.begin(), parts.end(), [](const MergeCandidate& part) { return part.free; });
   if (!all_free) return std::nullopt;
@@ -85,7 +85,8 @@ std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> par
            rows + parts[end].live_rows <= limits::kSegmentRowsMax) {
       rows += parts[end++].live_rows;
     }
-    if (end - begin > 1 || is_spread(parts.subspan(begin, 1))) return MergeRange{begin, end};
+    const bool several = end - begin > 1;
+    if (several || is_spread(parts.subspan(begin, 1), rows_min)) return MergeRange{begin, end};
     begin = end;
   }
   return std::nullopt;

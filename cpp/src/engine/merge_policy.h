@@ -29,9 +29,9 @@ struct MergeRange {
 bool needs_rewriting(const MergeCandidate& part) noexcept;
 
 // More than a tenth of the live rows are outside the largest segment, or as many are deleted: a
-// search walks several graphs, one without codes, or past rows that are gone. Never of few rows,
-// which are scanned soon enough.
-bool is_spread(std::span<const MergeCandidate> parts) noexcept;
+// search walks several graphs, one without codes, or past rows that are gone. Never of fewer live
+// rows than `rows_min`, which are scanned soon enough.
+bool is_spread(std::span<const MergeCandidate> parts, std::uint64_t rows_min) noexcept;
 
 // The next merge of an index that changes; none when there is nothing to do.
 // 1. The first part that needs rewriting, or behind which parts no larger than itself have half of
@@ -45,6 +45,7 @@ std::optional<MergeRange> pick_merge(std::span<const MergeCandidate> parts) noex
 
 // The next merge of a spread index that nobody changes (docs/adr/0018): the first parts that may
 // become one. None before all of them are free, so that no segment is merged twice for it.
-std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts) noexcept;
+std::optional<MergeRange> pick_merge_at_rest(std::span<const MergeCandidate> parts,
+                                             std::uint64_t rows_min) noexcept;
 
 }  // namespace springg::engine

@@ -70,7 +70,8 @@ std::string why_codes(quant::CodeKind kind, const IndexOptions& options) {
   const Quantization kept = name_of(kind);
   if (options.quantization == Quantization::kAuto || options.quantization == kept) return {};
   return quoted(to_string(options.quantization)) + " with " + std::to_string(options.dimensions) +
-         " dimensions is kept as " + quoted(to_string(kept)) + ": a row of it would be as long";
+         (options.dimensions == 1 ? " dimension" : " dimensions") + " is kept as " +
+         quoted(to_string(kept)) + ": a row of it would be as long";
 }
 
 PartExplanation explain_part(const View& view, const PartView& part, const IndexOptions& options,

@@ -23,6 +23,7 @@ struct Tuning {
   bool compare_in_background = true;  // false: only where they are read
   // An index that nobody has changed for so long is put in order (merge_policy.h); 0: never.
   std::uint32_t rest_ms = 1000;
+  std::uint64_t rest_rows_min = 4096;  // live rows below which it is not
   // Files of the log: see WalSettings.
   std::uint64_t log_file_bytes_min = std::uint64_t{1} << 20;
   std::uint64_t log_file_bytes_max = std::uint64_t{64} << 20;

@@ -26,6 +26,8 @@ bool picks(const std::vector<MergeCandidate>& parts, std::size_t begin, std::siz
   return range.has_value() && range->begin == begin && range->end == end;
 }
 
+constexpr std::uint64_t kRowsMin = 4096;  // of an index that is put in order at rest
+
 }  // namespace
 
 TEST_CASE("a part is merged with those behind it that have half of its rows") {
@@ -111,39 +113,39 @@ TEST_CASE(
 }
 
 TEST_CASE("an index is spread when a tenth of its rows is outside the largest segment or deleted") {
-  CHECK_FALSE(is_spread({}));
-  CHECK_FALSE(is_spread(segments({90'000, 10'000})));
-  CHECK(is_spread(segments({90'000, 10'001})));
-  CHECK(is_spread(segments({10'001, 90'000})));
-  CHECK(is_spread(std::vector{segment(90'000, 5'000), segment(4'500)}));
-  CHECK_FALSE(is_spread(std::vector{segment(90'000, 9'000)}));
-  CHECK(is_spread(std::vector{segment(90'000, 9'001)}));
-  CHECK_FALSE(is_spread(segments({2'000, 2'000})));
-  CHECK_FALSE(is_spread(std::vector{segment(0, 90'000)}));
+  CHECK_FALSE(is_spread({}, kRowsMin));
+  CHECK_FALSE(is_spread(segments({90'000, 10'000}), kRowsMin));
+  CHECK(is_spread(segments({90'000, 10'001}), kRowsMin));
+  CHECK(is_spread(segments({10'001, 90'000}), kRowsMin));
+  CHECK(is_spread(std::vector{segment(90'000, 5'000), segment(4'500)}, kRowsMin));
+  CHECK_FALSE(is_spread(std::vector{segment(90'000, 9'000)}, kRowsMin));
+  CHECK(is_spread(std::vector{segment(90'000, 9'001)}, kRowsMin));
+  CHECK_FALSE(is_spread(segments({2'000, 2'000}), kRowsMin));
+  CHECK_FALSE(is_spread(std::vector{segment(0, 90'000)}, kRowsMin));
   std::vector parts = segments({5'000});
-  CHECK_FALSE(is_spread(parts));
+  CHECK_FALSE(is_spread(parts, kRowsMin));
   parts[0].memtable = true;
-  CHECK(is_spread(parts));
+  CHECK(is_spread(parts, kRowsMin));
 }
 
 TEST_CASE("at rest all parts become one, once nobody holds any of them") {
   const auto picked = [](const std::vector<MergeCandidate>& parts, std::size_t begin,
                          std::size_t end) {
-    const auto range = pick_merge_at_rest(parts);
+    const auto range = pick_merge_at_rest(parts, kRowsMin);
     return range.has_value() && range->begin == begin && range->end == end;
   };
   auto parts = segments({10, 90'000, 5, 7});
   CHECK(picked(parts, 0, 4));
   parts[2].free = false;
-  CHECK_FALSE(pick_merge_at_rest(parts).has_value());
+  CHECK_FALSE(pick_merge_at_rest(parts, kRowsMin).has_value());
   parts[2].free = true;
   parts[1].apart = true;
   CHECK(picked(parts, 1, 4));
   const std::uint64_t most = limits::kSegmentRowsMax;
   CHECK(picked(segments({most - 5, 6, 7}), 1, 3));
-  CHECK_FALSE(pick_merge_at_rest(segments({most, most})).has_value());
+  CHECK_FALSE(pick_merge_at_rest(segments({most, most}), kRowsMin).has_value());
   CHECK(picked(std::vector{segment(most - 20'000), segment(90'000, 10'000)}, 1, 2));
-  CHECK_FALSE(pick_merge_at_rest({}).has_value());
+  CHECK_FALSE(pick_merge_at_rest({}, kRowsMin).has_value());
 }
 
 }  // namespace springg::engine
