@@ -138,6 +138,7 @@ class Child {
     settings.operations = SideLog::kEntries / 2 - 8;
     settings.structure = plan_.structure;
     settings.reopen = plan_.owners == 1;
+    settings.rests_one_in = seed_ % 5 < 3 ? 8 : 0;  // longer than tuning()'s rest
     settings.indexes_max = 5;
     settings.owner = owner;
     settings.tag = std::to_string(seed_) + "_";

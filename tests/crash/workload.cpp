@@ -2,6 +2,8 @@
 #include "workload.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace springg::crash {
@@ -33,6 +35,9 @@ class Workload {
     for (int i = 0; i < settings_.operations; ++i) {
       if (done_.back().outcome == Outcome::kUnknown || database_ == nullptr) break;
       step();
+      if (settings_.rests_one_in != 0 && (i + 1) % settings_.rests_one_in == 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      }
     }
     return std::move(done_);
   }

@@ -32,6 +32,7 @@ struct WorkloadSettings {
   bool all_durabilities = true;  // else every write is kDisk
   bool structure = true;         // creates, drops, renames and clears indexes, and flushes
   bool reopen = true;            // closes and opens: not while others use the database
+  int rests_one_in = 0;          // after so many operations nothing changes for 3 ms; 0: never
   std::size_t indexes_max = 1000;
   std::uint64_t owner = 0;
   std::string tag = "index";  // in the names of indexes: another one for each run on a database
