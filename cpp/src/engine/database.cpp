@@ -270,10 +270,6 @@ class DatabaseHandle final : public Database {
   std::atomic<bool> closed_{false};
 };
 
-}  // namespace
-
-namespace {
-
 // Of nobody else: not in the register.
 Result<std::shared_ptr<Database>> open_alone(const std::string& path,
                                              const DatabaseOptions& options, io::FileSystem* files,

@@ -154,7 +154,7 @@ void IndexImpl::note_change() noexcept try {
   if (runtime_->tuning.rest_ms == 0 || runtime_->read_only) return;
   at_rest_ = false;
   last_change_ = BackgroundWorker::Clock::now();
-  if (!rest_awaited_ && is_spread(merge_candidates(*newest()), rest_rows_min())) {
+  if (!rest_awaited_ && is_spread(candidates_of(*newest()), rest_rows_min())) {
     await_rest(last_change_ + rest_time());
   }
 } catch (const std::bad_alloc&) {
@@ -174,7 +174,7 @@ bool IndexImpl::Rester::background_step(Progress& stop) {
 void IndexImpl::look_for_rest() noexcept try {
   base::MutexLock lock(write_mutex_);
   rest_awaited_ = false;
-  if (dropped_.load() || !is_spread(merge_candidates(*newest()), rest_rows_min())) return;
+  if (dropped_.load() || !is_spread(candidates_of(*newest()), rest_rows_min())) return;
   const auto now = BackgroundWorker::Clock::now();
   if (now < last_change_ + rest_time()) {
     await_rest(last_change_ + rest_time());

@@ -28,9 +28,9 @@ struct MergeRange {
 // needs rewriting, at most 1.25 times the live rows are kept.
 bool needs_rewriting(const MergeCandidate& part) noexcept;
 
-// More than a tenth of the live rows are outside the largest segment, or as many are deleted: a
-// search walks several graphs, one without codes, or past rows that are gone. Never of fewer live
-// rows than `rows_min`, which are scanned soon enough.
+// The live rows outside the largest segment and the deleted ones are together more than a tenth of
+// the live rows: a search walks several graphs, one without codes, or past rows that are gone.
+// Never of fewer live rows than `rows_min`, which are scanned soon enough.
 bool is_spread(std::span<const MergeCandidate> parts, std::uint64_t rows_min) noexcept;
 
 // The next merge of an index that changes; none when there is nothing to do.

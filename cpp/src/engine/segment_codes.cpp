@@ -17,7 +17,7 @@ constexpr std::uint32_t kRowsPerTask = 4096;
 // Up to here a row of either codes is the 64 bytes that memory is read in: whole bytes are better.
 constexpr std::size_t kByteDimensionsMax = 64;
 // Up to here a row of bits is as long as one of half bytes.
-constexpr std::size_t kHalfByteDimensionsMax = 128;
+constexpr std::size_t kNoBitDimensionsMax = 128;
 // With fewer dimensions than this, what codes of half a byte save is lost in exact ranking.
 constexpr std::size_t kHalfByteDimensionsMin = 128;
 
@@ -52,11 +52,10 @@ std::optional<quant::CodeKind> kind_of_codes(const IndexOptions& options) {
   switch (options.quantization) {
     case Quantization::kNone: return std::nullopt;
     case Quantization::kInt8: return quant::CodeKind::kByte;
-    case Quantization::kInt4:
-      return options.dimensions <= kByteDimensionsMax ? quant::CodeKind::kByte
-                                                      : quant::CodeKind::kHalfByte;
     case Quantization::kRabitq:
-      if (options.dimensions > kHalfByteDimensionsMax) return quant::CodeKind::kBit;
+      if (options.dimensions > kNoBitDimensionsMax) return quant::CodeKind::kBit;
+      [[fallthrough]];
+    case Quantization::kInt4:
       return options.dimensions <= kByteDimensionsMax ? quant::CodeKind::kByte
                                                       : quant::CodeKind::kHalfByte;
     case Quantization::kAuto: break;
@@ -109,15 +108,16 @@ Result<std::optional<quant::Codes>> codes_to_build_on(const ann::Space& space, s
 
 Result<std::optional<base::Buffer>> remake_codes(const ann::Space& space, std::uint32_t rows,
                                                  std::uint64_t bytes) {
-  const auto is_long = [&](quant::CodeKind kind) {
-    return bytes == quant::codes_bytes(kind, space.metric, space.dimensions, rows);
+  using quant::CodeKind;
+  const auto bytes_of = [&](CodeKind kind) {
+    return quant::codes_bytes(kind, space.metric, space.dimensions, rows);
   };
-  quant::CodeKind kind = quant::CodeKind::kByte;
-  for (const auto shorter : {quant::CodeKind::kBit, quant::CodeKind::kHalfByte}) {
-    if (is_long(shorter) && !is_long(quant::CodeKind::kByte)) kind = shorter;
+  // Where several are as long it is the one of most bits (kind_of_codes()).
+  CodeKind kind = CodeKind::kByte;
+  for (const CodeKind tried : {CodeKind::kBit, CodeKind::kHalfByte, CodeKind::kByte}) {
+    if (bytes == bytes_of(tried)) kind = tried;
   }
-  SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(quant::codes_bytes(
-                                            kind, space.metric, space.dimensions, rows)));
+  SPRINGG_ASSIGN_OR_RETURN(auto buffer, base::Buffer::allocate(bytes_of(kind)));
   const quant::Encoder encoder(source_of(space, rows), kind, buffer.span());
   if (!encoder.encode(0, rows)) return std::optional<base::Buffer>();
   return std::optional<base::Buffer>(std::move(buffer));
