@@ -287,7 +287,7 @@ Result<std::shared_ptr<Database>> open_alone(const std::string& path,
 Result<std::shared_ptr<Database>> open_in(io::FileSystem& files, const std::string& path,
                                           const DatabaseOptions& options, base::WallClock clock,
                                           const Tuning& tuning) {
-  return open_alone(plain_path(path), options, &files, clock, tuning);
+  return guarded([&] { return open_alone(plain_path(path), options, &files, clock, tuning); });
 }
 
 Result<std::shared_ptr<Database>> open_in_memory(const DatabaseOptions& options,
