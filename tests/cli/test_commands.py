@@ -59,10 +59,12 @@ def test_create_and_again(tmp_path):
     assert "already" in run("create", tmp_path / "new", "a", "--dimensions", 3, code=3).stderr
     run("create", tmp_path / "new", "a", "-d", 3, "--metric", "dot", "--exist-ok")
     made = document(
-        *("create", tmp_path / "new", "b", "--dimensions", 4, "--dtype", "float16", "--m", 8)
+        *("create", tmp_path / "new", "b", "--dimensions", 4, "--dtype", "float16", "--m", 8),
+        *("--quantization", "int8"),
     )
     assert made["dtype"] == "float16"
     assert made["m"] == 8
+    assert made["quantization"] == "int8"
     with springg.open(tmp_path / "new") as db:
         assert db.indexes() == ["a", "b"]
 
@@ -100,6 +102,7 @@ def test_create_refuses(tmp_path, arguments, message):
     [
         (["create", "new", "a", "-d", 3], "--metric", get_args(types.Metric)),
         (["create", "new", "a", "-d", 3], "--dtype", get_args(types.Dtype)),
+        (["create", "new", "a", "-d", 3], "--quantization", get_args(types.Quantization)),
         (["import", "new", "a", "a.npy"], "--on-error", get_args(types.OnError)),
     ],
 )

@@ -65,7 +65,7 @@ Status check_index_options(const IndexOptions& options) {
   }
   if (codes && !quant::has_codes(options.metric)) {
     return unsupported("quantization " + std::string(to_string(options.quantization)) +
-                       " is not supported for metric " + metric);
+                       " is not supported for metric " + metric + ": expected none or auto");
   }
   return {};
 }

@@ -58,6 +58,16 @@ class DtypeName(enum.StrEnum):
     BINARY = "binary"
 
 
+class QuantizationName(enum.StrEnum):
+    """Words of `--quantization`."""
+
+    AUTO = "auto"
+    NONE = "none"
+    INT8 = "int8"
+    INT4 = "int4"
+    RABITQ = "rabitq"
+
+
 class OnErrorName(enum.StrEnum):
     """Words of `--on-error`."""
 
@@ -73,6 +83,9 @@ def create(
         MetricName | None, typer.Option(help="What is near; by default cosine, of binary hamming.")
     ] = None,
     dtype: Annotated[DtypeName, typer.Option(help="How vectors are kept.")] = DtypeName.FLOAT32,
+    quantization: Annotated[
+        QuantizationName, typer.Option(help="Short codes of vectors, for faster walks.")
+    ] = QuantizationName.AUTO,
     m: Annotated[int, typer.Option("--m", help="Links of a row in the graph (M).")] = 16,
     ef_construction: Annotated[int, typer.Option(help="Width of the search when building.")] = 200,
     seed: Annotated[int, typer.Option(help="Equal rows in one import, equal graphs.")] = 0,
@@ -86,8 +99,9 @@ def create(
     For example:
         springg create data/ articles --dimensions 384
         springg create data/ faces --dimensions 512 --metric l2 --dtype float16
+        springg create data/ pages --dimensions 768 --quantization rabitq
     """
-    words: Any = {"dtype": dtype.value, "m": m, "seed": seed}
+    words: Any = {"dtype": dtype.value, "quantization": quantization.value, "m": m, "seed": seed}
     words["metric"] = None if metric is None else metric.value
     words["ef_construction"] = ef_construction
     if not is_database(directory):
