@@ -261,7 +261,8 @@ TEST_CASE("names and settings of indexes are checked") {
         o.quantization = Quantization::kInt4;
         o.metric = Metric::kManhattan;
       },
-      ErrorCode::kUnsupported, "quantization int4 is not supported for metric manhattan");
+      ErrorCode::kUnsupported,
+      "quantization int4 is not supported for metric manhattan: expected none or auto");
   refused([](IndexOptions& o) { o.metric = Metric::kHamming; }, ErrorCode::kUnsupported,
           "metric hamming is not supported for dtype float32: hamming goes with binary and binary "
           "with hamming");
