@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -87,6 +88,9 @@ def test_it_answers_and_stays_whole(folder, rows):
         assert len(index) == ROWS
 
 
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="a sanitizer takes memory of its own"
+)
 def test_the_process_stays_small(folder, rows, tmp_path):
     np.save(tmp_path / "queries.npy", rows[ROWS:])
     command = [sys.executable, "-c", READER, str(folder), str(tmp_path / "queries.npy"), str(LIMIT)]

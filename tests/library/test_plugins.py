@@ -7,6 +7,7 @@ With these projects' own classes where their packages are importable, else with 
 import copy
 import importlib
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -218,7 +219,7 @@ def test_vectordbbench_client_goes_into_other_processes(client, rows, tmp_path):
             capture_output=True,
             text=True,
             timeout=60,
-            env={"PYTHONPATH": ":".join(p for p in sys.path if p)},
+            env=os.environ | {"PYTHONPATH": ":".join(p for p in sys.path if p)},
         )
         assert ran.returncode == 0, ran.stderr
         assert json.loads(ran.stdout) == nearest(rows, rows[7], "l2")
