@@ -109,7 +109,7 @@ def steps_of(lane: str) -> list[Step]:
     if lane == "tsan":
         return [cpp(lane, TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")]
     if lane == "coverage":
-        return [cpp(lane), python(lane, "tests/library", "tests/property")]
+        return [cpp(lane)]
     if lane == "neon":
         return [cpp(lane, "cpp", "-L", "^(base|kernels|ann)$")]
     raise SystemExit(__doc__)
